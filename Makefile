@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# basilisk-tap. `make help` prints the targets.
+
+VERSION := 0.1.0
+prefix ?= /usr/local
+sysconfdir ?= /etc
+libdir ?= $(prefix)/lib
+libexecdir ?= $(prefix)/lib/basilisk-tap
+helper_path = $(libexecdir)/basilisk-tap-helper
+preload_path = $(libexecdir)/basilisk-tap-preload.so
+
+CC ?= cc
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+# the address space is randomised, the stack and heap are checked, relocations are read-only
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+HARDEN_LD := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+ifneq ($(shell uname -m),x86_64)
+HARDEN := $(filter-out -fcf-protection,$(HARDEN))
+endif
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -Iproto \
+	-DVERSION='"$(VERSION)"' -D_GNU_SOURCE
+B := build
+
+all: $(B)/basilisk-tap-helper $(B)/basilisk-tap $(B)/libbasilisk-tap.so.0 $(B)/basilisk-tap-preload.so
+
+PROTO := $(patsubst %.c,$(B)/%.o,$(wildcard proto/*.c))
+HELPER := $(patsubst %.c,$(B)/%.o,$(wildcard helper/*.c))
+LIB := $(patsubst %.c,$(B)/%.o,$(wildcard shim/lib/*.c))
+PRELOAD := $(patsubst %.c,$(B)/%.o,$(wildcard shim/preload/*.c))
+CLI := $(patsubst %.c,$(B)/%.o,$(wildcard shim/cli/*.c))
+
+HELPER_PKG := libcap-ng libmnl
+LIB_PKG := avahi-core avahi-client
+LIB_LIBS = $(shell $(PKG_CONFIG) --libs avahi-core) -ldl -pthread
+
+# The preload library is unwound through when the emulator cancels a thread inside poll().
+$(B)/shim/%.o: ALL_CFLAGS += -fexceptions -funwind-tables -pthread \
+	-DHELPER_PATH='"$(helper_path)"' -DPRELOAD_PATH='"$(preload_path)"' \
+	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))
+$(B)/shim/preload/%.o $(B)/shim/cli/%.o: ALL_CFLAGS += -Ishim/lib
+$(B)/helper/%.o: ALL_CFLAGS += -fPIE -DPOLICY_DIR='"$(sysconfdir)/basilisk-tap"' \
+	-I$(B)/gen $(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+$(B)/basilisk-tap-helper: $(HELPER) $(PROTO)
+	$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG))
+
+# The filter of system calls is made at build time, from the comments beside the calls.
+$(B)/filter-gen: helper/gen/filter-gen.c $(B)/gen/syscalls.h
+	$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihelper -I$(B)/gen -o $@ $< \
+		$(shell $(PKG_CONFIG) --cflags --libs libseccomp)
+$(B)/gen/syscalls.h: helper/gen/syscalls.sh $(wildcard helper/*.c)
+	@mkdir -p $(@D)
+	sh helper/gen/syscalls.sh helper/*.c > $@.new && mv $@.new $@
+$(B)/gen/filter-program.h: $(B)/filter-gen
+	$(B)/filter-gen > $@.new && mv $@.new $@
+$(B)/helper/filter.o: $(B)/gen/filter-program.h
+
+$(B)/libbasilisk-tap.a: $(LIB) $(PROTO)
+	rm -f $@ && $(AR) rcs $@ $^
+$(B)/libbasilisk-tap.so.0: $(LIB) $(PROTO) shim/lib/basilisk-tap.map
+	$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,-soname,libbasilisk-tap.so.0 \
+		-Wl,--version-script=shim/lib/basilisk-tap.map -o $@ $(LIB) $(PROTO) $(LIB_LIBS)
+$(B)/basilisk-tap-preload.so: $(PRELOAD) $(B)/libbasilisk-tap.a shim/preload/preload.map
+	$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,--version-script=shim/preload/preload.map \
+		-o $@ $(PRELOAD) $(B)/libbasilisk-tap.a $(LIB_LIBS)
+$(B)/basilisk-tap: $(CLI) $(B)/libbasilisk-tap.a
+	$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+# One program for each tests/unit/test_*.c; the helper's objects but its main() for test_helper_*.
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+unit: $(UNIT)
+$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -I$(B)/gen -pthread \
+	$(shell $(PKG_CONFIG) --cflags check $(LIB_PKG) $(HELPER_PKG))
+$(B)/tests/test_helper_%: $(B)/tests/unit/test_helper_%.o $(filter-out $(B)/helper/main.o,$(HELPER)) $(PROTO)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check $(HELPER_PKG)) -pthread
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libbasilisk-tap.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)
+.SECONDARY:
+
+-include tests/rules.mk
+
+clean:
+	rm -rf $(B)
+
+help:
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
+#: make            build everything into build/
+#: make install    install under $(DESTDIR)$(prefix); the policy under $(DESTDIR)$(sysconfdir)
+#: make clean      remove build/
+#: make help       this list
+
+install: all
+	$(INSTALL) -d "$(DESTDIR)$(prefix)/bin" "$(DESTDIR)$(libdir)" "$(DESTDIR)$(libexecdir)" \
+		"$(DESTDIR)$(prefix)/include" "$(DESTDIR)$(sysconfdir)/basilisk-tap"
+	$(INSTALL) -m 4755 $(B)/basilisk-tap-helper "$(DESTDIR)$(libexecdir)/basilisk-tap-helper"
+	$(INSTALL) -m 755 $(B)/basilisk-tap "$(DESTDIR)$(prefix)/bin/basilisk-tap"
+	$(INSTALL) -m 644 $(B)/basilisk-tap-preload.so "$(DESTDIR)$(libexecdir)/basilisk-tap-preload.so"
+	$(INSTALL) -m 644 $(B)/libbasilisk-tap.so.0 "$(DESTDIR)$(libdir)/libbasilisk-tap.so.0"
+	ln -sf libbasilisk-tap.so.0 "$(DESTDIR)$(libdir)/libbasilisk-tap.so"
+	$(INSTALL) -m 644 shim/lib/basilisk-tap.h "$(DESTDIR)$(prefix)/include/basilisk-tap.h"
+	test -e "$(DESTDIR)$(sysconfdir)/basilisk-tap/helper.conf" || $(INSTALL) -m 644 \
+		packaging/helper.conf "$(DESTDIR)$(sysconfdir)/basilisk-tap/helper.conf"
+
+.PHONY: all unit clean help install
+.DELETE_ON_ERROR:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

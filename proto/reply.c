@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reply.c: see reply.h. Pure: no I/O, no globals, no allocation.
+ */
+#include "reply.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { AT_VERSION = 4, AT_CODE = 5, AT_ATTACH = 6, AT_SLOT = 7, AT_MAC = 8, AT_TAP = 16,
+       AT_UPLINK = 32, AT_TEXT = 48 };
+
+static const uint8_t magic[4] = { 'B', 'T', 'R', 'P' };
+
+void reply_encode(const struct reply *reply, uint8_t *message)
+{
+	memset(message, 0, REPLY_LEN);
+	memcpy(message, magic, sizeof(magic));
+	message[AT_VERSION] = REPLY_VERSION;
+	message[AT_CODE] = (uint8_t)reply->code;
+	message[AT_ATTACH] = (uint8_t)reply->attach;
+	message[AT_SLOT] = (uint8_t)reply->slot;
+	memcpy(message + AT_MAC, reply->mac.byte, MAC_LEN);
+	memcpy(message + AT_TAP, reply->tap, strnlen(reply->tap, sizeof(reply->tap) - 1));
+	memcpy(message + AT_UPLINK, reply->uplink,
+	       strnlen(reply->uplink, sizeof(reply->uplink) - 1));
+	memcpy(message + AT_TEXT, reply->text, strnlen(reply->text, sizeof(reply->text) - 1));
+}
+
+static int string_decode(const uint8_t *from, char *to, size_t size)
+{
+	if (!memchr(from, '\0', size))
+		return -EINVAL;
+	for (size_t i = 0; i < size; i++) {
+		to[i] = (char)from[i];
+		if (from[i] == '\0') {
+			memset(to + i, 0, size - i);
+			return 0;
+		}
+		if (from[i] < ' ' || from[i] > '~')
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int reply_decode(const uint8_t *message, size_t len, struct reply *reply)
+{
+	struct reply r;
+
+	if (len != REPLY_LEN || memcmp(message, magic, sizeof(magic)) != 0)
+		return -EINVAL;
+	if (message[AT_VERSION] != REPLY_VERSION)
+		return -EPROTO;
+	if (message[AT_CODE] >= OUTCOME_COUNT || message[AT_ATTACH] >= ATTACH_COUNT ||
+	    message[AT_SLOT] >= MAC_SLOTS)
+		return -EINVAL;
+	memset(&r, 0, sizeof(r));
+	r.code = message[AT_CODE];
+	r.attach = message[AT_ATTACH];
+	r.slot = message[AT_SLOT];
+	memcpy(r.mac.byte, message + AT_MAC, MAC_LEN);
+	if (string_decode(message + AT_TAP, r.tap, sizeof(r.tap)) ||
+	    string_decode(message + AT_UPLINK, r.uplink, sizeof(r.uplink)) ||
+	    string_decode(message + AT_TEXT, r.text, sizeof(r.text)))
+		return -EINVAL;
+	*reply = r;
+	return 0;
+}
