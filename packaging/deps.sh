@@ -1,0 +1,160 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# deps.sh GROUP...: install from Debian what a group of work needs and this machine lacks.
+#
+#   build   compiler and libraries of the project itself
+#   demo    what `make demo` starts: the real emulator, its test ROM's assembler, a display
+#   check   what `make check` adds: the unit test library, the Avahi daemon and tools
+#   lint    what .ci/run adds: the second compiler and the formatter's judge
+#
+# Nothing is asked of the network when nothing is missing. The emulator is in Debian's contrib,
+# which most machines do not have enabled: packages therefore come through a source list of our
+# own, made of the machine's Debian entries with contrib added, with an index folder of our own.
+# The machine's /etc/apt and /var/lib/apt/lists are read, never written.
+# Avahi's daemon is unpacked into build/, not installed: an installed one would be started now and
+# at every boot, and a test has no business leaving a network service behind.
+# Must never: ask a question, start a service, change a source list.
+set -eu
+
+packages_build="gcc libc6-dev make pkg-config
+	libcap-ng-dev libmnl-dev libseccomp-dev libavahi-client-dev libavahi-core-dev"
+packages_demo="python3 iproute2 iputils-ping binutils-m68k-linux-gnu xvfb xkb-data basilisk2"
+packages_check="check libdaemon0 libgdbm6 dbus-daemon"
+packages_lint="clang"
+unpacked_check="avahi-daemon avahi-utils"
+
+top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+unpack_dir=$top/build/debian
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+
+die() {
+	echo "deps: $*" >&2
+	exit 1
+}
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
+}
+
+# A package's main program is its witness: it is moved into place whole, so it is there or not.
+unpacked() {
+	[ -e "$unpack_dir/$1.unpacked" ]
+}
+
+# print one-line entries for the Debian sources of this machine, in both of apt's formats, with
+# contrib added: only suites of the running release, for a vendor's list may not answer or lie
+debian_sources() {
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	[ -n "$codename" ] || die "/etc/os-release names no release"
+	ls /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | while read -r file; do
+		sed -n 's/^[[:space:]]*deb[[:space:]]\{1,\}//p' "$file" | sed 's/[[:space:]]#.*//'
+	done | awk -v codename="$codename" '
+		function wanted(s) { return s == codename || index(s, codename "-updates") == 1 ||
+			index(s, codename "-security") == 1 || s == codename "/updates" }
+		{	options = ""
+			if ($1 ~ /^\[/) {
+				while ($1 !~ /\]$/) { options = options $1 " "; sub(/^[^ \t]+[ \t]+/, "") }
+				options = options $1 " "; sub(/^[^ \t]+[ \t]+/, "")
+			}
+			if (wanted($2) && / main( |$)/)
+				print "deb", options $1, $2, "main contrib"
+		}'
+	for file in /etc/apt/sources.list.d/*.sources; do
+		[ -e "$file" ] || continue
+		# Stanzas end at an empty line; a value may go on in lines that begin with a blank.
+		{ cat "$file"; echo; } | awk -v codename="$codename" '
+			function wanted(s) { return s == codename || index(s, codename "-updates") == 1 ||
+				index(s, codename "-security") == 1 || s == codename "/updates" }
+			function flush(	i, j, nu, ns, u, s, options, key) {
+				if (v["types"] ~ /(^| )deb( |$)/ && v["components"] ~ /(^| )main( |$)/ &&
+				    tolower(v["enabled"]) != "no") {
+					key = v["signed-by"]
+					gsub(/^ +| +$/, "", key)
+					# a key written out in the stanza has no one-line form: apt then
+					# looks among its trusted keys, where Debian keeps its own
+					options = key ~ /^\// && key !~ / / ? "[signed-by=" key "] " : ""
+					nu = split(v["uris"], u, " ")
+					ns = split(v["suites"], s, " ")
+					for (i = 1; i <= nu; i++)
+						for (j = 1; j <= ns; j++)
+							if (wanted(s[j]))
+								print "deb", options u[i], s[j], "main contrib"
+				}
+				for (key in v)
+					delete v[key]
+				field = ""
+			}
+			/^[ \t]*#/ { next }
+			/^[ \t]*$/ { flush(); next }
+			/^[ \t]/ { v[field] = v[field] " " $0; next }
+			{	field = tolower($0); sub(/[ \t]*:.*/, "", field)
+				value = $0; sub(/^[^:]*:[ \t]*/, "", value); gsub(/\t/, " ", value)
+				v[field] = value }'
+	done
+}
+
+apt() {
+	apt-get -qq -o Dir::Etc::sourcelist="$work/debian.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State::lists="$work/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o APT::Sandbox::User=root \
+		-o APT::Get::List-Cleanup=false -o Dpkg::Use-Pty=false "$@"
+}
+
+# run $@ with its output kept, shown only if it fails
+quietly() {
+	"$@" >"$work/log" 2>&1 </dev/null || {
+		cat "$work/log" >&2
+		die "'apt-get ${2-}' failed"
+	}
+}
+
+unpack() {
+	rm -rf "$work/deb" && mkdir "$work/deb"
+	(cd "$work/deb" && quietly apt download "$1")
+	mkdir -p "$unpack_dir"
+	dpkg-deb -x "$work/deb/$1"_*.deb "$unpack_dir"
+	: >"$unpack_dir/$1.unpacked"
+}
+
+[ $# -gt 0 ] || die "which group? build, demo, check or lint"
+need= unpack=
+for group; do
+	case $group in
+	build) need="$need $packages_build" ;;
+	demo) need="$need $packages_demo" ;;
+	check) need="$need $packages_check" unpack=$unpacked_check ;;
+	lint) need="$need $packages_lint" ;;
+	*) die "no group '$group': build, demo, check or lint" ;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "deps: not a Debian system; these must be there already:" $need $unpack >&2
+	exit 0
+fi
+missing= missing_files=
+for p in $need; do
+	installed "$p" || missing="$missing $p"
+done
+for p in $unpack; do
+	installed "$p" || unpacked "$p" || missing_files="$missing_files $p"
+done
+[ -n "$missing$missing_files" ] || exit 0
+[ "$(id -u)" = 0 ] || die "missing, and only root may install:$missing$missing_files" \
+	"(try: sudo packaging/deps.sh $*)"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+chmod 755 "$work"
+mkdir -p "$work/lists/partial"
+debian_sources | sort -u >"$work/debian.list"
+[ -s "$work/debian.list" ] || die "no source of this Debian release in /etc/apt; missing:" \
+	"$missing$missing_files"
+echo "deps: installing$missing$missing_files"
+quietly apt update
+[ -z "$missing" ] || quietly apt install --yes --no-install-recommends $missing
+for p in $missing_files; do
+	unpack "$p"
+done

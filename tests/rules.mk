@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the tests and the demo need beside the product; included by the Makefile.
+
+ROM := $(B)/tests/netrom.rom
+
+$(ROM): tests/rom/mkrom.py $(wildcard tests/rom/*.s)
+	@mkdir -p $(@D)
+	python3 $< $@.new tests/rom/netrom.s && mv $@.new $@
+
+# Packages come before anything is built, so these two build in a make of their own.
+#: make check      as root: install what the tests need, build, run all tests
+check:
+	packaging/deps.sh build demo check
+	$(MAKE) all unit $(ROM)
+	tests/run
+
+#: make demo       as root: install what it needs, build, and show the main job as a story
+demo:
+	packaging/deps.sh build demo
+	$(MAKE) all $(ROM)
+	tests/demo
+
+.PHONY: check demo
