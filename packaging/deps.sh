@@ -118,7 +118,7 @@ unpack() {
 }
 
 [ $# -gt 0 ] || die "which group? build, demo, check or lint"
-need= unpack=
+need='' unpack=''
 for group; do
 	case $group in
 	build) need="$need $packages_build" ;;
@@ -133,7 +133,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "deps: not a Debian system; these must be there already:" $need $unpack >&2
 	exit 0
 fi
-missing= missing_files=
+missing='' missing_files=''
 for p in $need; do
 	installed "$p" || missing="$missing $p"
 done

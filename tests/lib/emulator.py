@@ -21,9 +21,9 @@ PRELOADER = "/usr/local/bin/basilisk-tap"
 Xpram = collections.namedtuple(
     "Xpram",
     "mac open_result received sent refused net node online attach_result multi_result answered"
-    " found uptime",
+    " found uptime heard",
 )
-XPRAM_REPORT = struct.Struct(">6shIIIHB?hhIII")
+XPRAM_REPORT = struct.Struct(">6shIIIHB?hhIII6s")
 
 PREFS = """\
 rom {rom}

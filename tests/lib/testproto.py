@@ -124,3 +124,23 @@ def quit(wire, mac):
 
 def is_broadcast(frame):
     return frame[:6] == BROADCAST
+
+
+def in_datagram(wanted):
+    """A predicate for a wire: a UDP datagram that carries such a frame; its value is (addresses as
+    text, the value of wanted)."""
+
+    def seen(packet):
+        if packet[12:14] == b"\x08\x00" and packet[23] == 17:
+            source, target = (".".join(map(str, packet[a : a + 4])) for a in (26, 30))
+            ports, frame = struct.unpack(">HH", packet[34:38]), packet[42:]
+        elif packet[12:14] == b"\x86\xdd" and packet[20] == 17:
+            source, target = (f"[{packet[a : a + 16].hex(':', 2)}]" for a in (22, 38))
+            ports, frame = struct.unpack(">HH", packet[54:58]), packet[62:]
+        else:
+            return None
+        value = wanted(frame) if len(frame) >= 14 else None
+        return (f"{source}:{ports[0]} -> {target}:{ports[1]}", value) if value else None
+
+    seen.__name__ = "datagram with " + wanted.__name__
+    return seen

@@ -4,7 +4,6 @@ import socket
 import struct
 import time
 
-import ns
 from proc import Timeout
 
 ETH_P_ALL = 3
@@ -20,55 +19,14 @@ def mac_text(mac):
     return mac.hex(":")
 
 
-class Wire:
-    """Frames as a program on that host receives them; with everything=True, those of others too."""
-
-    def __init__(self, host, card="nic", everything=False):
-        self.card = card
-
-        def body():
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-            sock.bind((card, ETH_P_ALL))
-            return sock, socket.if_nametoindex(card)
-
-        self.socket, index = host.inside(body)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
-        self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 0 if everything else 1)
-        self.everything = everything
-        if everything:
-            member = struct.pack("iHH8x", index, PACKET_MR_PROMISC, 0)
-            self.socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
-        self.mac = host.mac_of(card)
+class Ether:
+    """Anything that frames come from: what its receive() is good for."""
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
         self.close()
-
-    def close(self):
-        self.socket.close()
-
-    def fileno(self):
-        return self.socket.fileno()
-
-    def send(self, frame):
-        self.socket.send(frame)
-
-    def receive(self, seconds):
-        """The next frame, or None when none came in time."""
-        deadline = time.monotonic() + seconds
-        while True:
-            left = deadline - time.monotonic()
-            self.socket.settimeout(max(left, 0.0001))
-            try:
-                frame, (_, _, kind, _, _) = self.socket.recvfrom(65536)
-            except (TimeoutError, BlockingIOError):
-                return None
-            if self.everything or kind != socket.PACKET_OTHERHOST:
-                return frame
-            if left <= 0:
-                return None
 
     def frames(self, seconds):
         """All frames until the time is over."""
@@ -93,3 +51,45 @@ class Wire:
         """Forget what has already come."""
         while self.receive(0) is not None:
             pass
+
+
+class Wire(Ether):
+    """Frames as a program on that host receives them; with everything=True, those of others too."""
+
+    def __init__(self, host, card="nic", everything=False):
+        self.card = card
+
+        def body():
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            sock.bind((card, ETH_P_ALL))
+            return sock, socket.if_nametoindex(card)
+
+        self.socket, index = host.inside(body)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 0 if everything else 1)
+        self.everything = everything
+        if everything:
+            member = struct.pack("iHH8x", index, PACKET_MR_PROMISC, 0)
+            self.socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
+        self.mac = host.mac_of(card)
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, frame):
+        self.socket.send(frame)
+
+    def receive(self, seconds):
+        """The next frame, or None when none came in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            left = deadline - time.monotonic()
+            self.socket.settimeout(max(left, 0.0001))
+            try:
+                frame, (_, _, kind, _, _) = self.socket.recvfrom(65536)
+            except (TimeoutError, BlockingIOError):
+                return None
+            if self.everything or kind != socket.PACKET_OTHERHOST:
+                return frame
+            if left <= 0:
+                return None

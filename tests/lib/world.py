@@ -31,7 +31,7 @@ USERS = {  # name: uid, groups beside its own
     "guest": (7002, []),
     "lisa": (7003, [NETDEV]),
 }
-SYSTEM_USERS = {"root": 0, "nobody": 65534, "_basilisk-tap": 7201}
+SYSTEM_USERS = {"root": 0, "nobody": 65534, "_basilisk-tap": 7201, "avahi": 7202}
 ALLOW = "allow group netdev\n"
 REFUSE = "deny user mac\n"
 

@@ -61,7 +61,9 @@ merr:	.space	2			| ba: result of adding the multicast address
 atcnt:	.space	4			| bc: AppleTalk requests answered
 found:	.space	4			| c0: answers to our own NBP lookups
 uptime:	.space	4			| c4: seconds since the start
+heard:	.space	6			| c8: MAC of the last hello from another Mac
 reportend:
+	.balign	4
 lastsec: .space	4			| TICKS at the last full second
 lastprb: .space	4			| TICKS at the last AARP probe
 probes:	.space	2			| AARP probes still to be sent

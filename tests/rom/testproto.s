@@ -11,6 +11,7 @@
 |            M, D add, delete the multicast address at 20: the frame back with R, result in word 26
 |            S freeze: hold the CPU with interrupts masked for the milliseconds in word 20
 |            Q quit
+|   noted    H hello of another Mac: its MAC goes into XPRAM, see `report` in netrom.s
 | A frame too short for its letter is ignored: what lies behind its end is an older frame's.
 
 	.equ	HELLO_LEN,36
@@ -52,7 +53,11 @@ ph_test: movem.l d0-d7/a0-a6,-(sp)
 	move.b	rxbuf+18,d0
 	cmp.b	#'E',d0
 	beq	echo
-	cmp.b	#'Q',d0
+	cmp.b	#'H',d0
+	bne	2f
+	move.l	rxbuf+6,heard
+	move.w	rxbuf+10,heard+4
+2:	cmp.b	#'Q',d0
 	bne	1f
 	st	quit
 1:	cmp.w	#24,d7
