@@ -37,66 +37,26 @@ installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
 }
 
-# A package's main program is its witness: it is moved into place whole, so it is there or not.
+# The marker is made last: what was unpacked in part is unpacked again.
 unpacked() {
 	[ -e "$unpack_dir/$1.unpacked" ]
 }
 
-# print one-line entries for the Debian sources of this machine, in both of apt's formats, with
-# contrib added: only suites of the running release, for a vendor's list may not answer or lie
 debian_sources() {
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	[ -n "$codename" ] || die "/etc/os-release names no release"
-	ls /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | while read -r file; do
-		sed -n 's/^[[:space:]]*deb[[:space:]]\{1,\}//p' "$file" | sed 's/[[:space:]]#.*//'
-	done | awk -v codename="$codename" '
-		function wanted(s) { return s == codename || index(s, codename "-updates") == 1 ||
-			index(s, codename "-security") == 1 || s == codename "/updates" }
-		{	options = ""
-			if ($1 ~ /^\[/) {
-				while ($1 !~ /\]$/) { options = options $1 " "; sub(/^[^ \t]+[ \t]+/, "") }
-				options = options $1 " "; sub(/^[^ \t]+[ \t]+/, "")
-			}
-			if (wanted($2) && / main( |$)/)
-				print "deb", options $1, $2, "main contrib"
-		}'
-	for file in /etc/apt/sources.list.d/*.sources; do
-		[ -e "$file" ] || continue
-		# Stanzas end at an empty line; a value may go on in lines that begin with a blank.
-		{ cat "$file"; echo; } | awk -v codename="$codename" '
-			function wanted(s) { return s == codename || index(s, codename "-updates") == 1 ||
-				index(s, codename "-security") == 1 || s == codename "/updates" }
-			function flush(	i, j, nu, ns, u, s, options, key) {
-				if (v["types"] ~ /(^| )deb( |$)/ && v["components"] ~ /(^| )main( |$)/ &&
-				    tolower(v["enabled"]) != "no") {
-					key = v["signed-by"]
-					gsub(/^ +| +$/, "", key)
-					# a key written out in the stanza has no one-line form: apt then
-					# looks among its trusted keys, where Debian keeps its own
-					options = key ~ /^\// && key !~ / / ? "[signed-by=" key "] " : ""
-					nu = split(v["uris"], u, " ")
-					ns = split(v["suites"], s, " ")
-					for (i = 1; i <= nu; i++)
-						for (j = 1; j <= ns; j++)
-							if (wanted(s[j]))
-								print "deb", options u[i], s[j], "main contrib"
-				}
-				for (key in v)
-					delete v[key]
-				field = ""
-			}
-			/^[ \t]*#/ { next }
-			/^[ \t]*$/ { flush(); next }
-			/^[ \t]/ { v[field] = v[field] " " $0; next }
-			{	field = tolower($0); sub(/[ \t]*:.*/, "", field)
-				value = $0; sub(/^[^:]*:[ \t]*/, "", value); gsub(/\t/, " ", value)
-				v[field] = value }'
+	set --
+	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
+		/etc/apt/sources.list.d/*.sources; do
+		[ ! -f "$file" ] || set -- "$@" "$file"
 	done
+	[ $# -eq 0 ] || awk -v codename="$codename" -f "$top/packaging/debian-sources.awk" "$@"
 }
 
 apt() {
-	apt-get -qq -o Dir::Etc::sourcelist="$work/debian.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State::lists="$work/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+	apt-get -qq -o Dir::Etc::sourcelist="$work/debian.list" \
+		-o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$work/lists" \
+		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
 		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o APT::Sandbox::User=root \
 		-o APT::Get::List-Cleanup=false -o Dpkg::Use-Pty=false "$@"
 }
