@@ -42,6 +42,31 @@ def tap_name(fd):
     return answer[:16].split(b"\0")[0].decode()
 
 
+def made_by(host, user, make):
+    """The sockets that make() returns, as that user makes them: the kernel notes whose they are."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = os.fork()
+        if child == 0:
+            try:
+                if user:
+                    uid, gid, groups = host.identity(user)
+                    os.setgroups(groups)
+                    os.setresgid(gid, gid, gid)
+                    os.setresuid(uid, uid, uid)
+                made = make()
+                socket.send_fds(theirs, [b"x"], [sock.fileno() for sock in made])
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, 4)
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+
+
+def pair(host, user, kind=socket.SOCK_STREAM):
+    return made_by(host, user, lambda: socket.socketpair(socket.AF_UNIX, kind))
+
+
 def receive(sock, seconds=5):
     """(message, descriptor or None) of one answer; (b"", None) when the helper said nothing."""
     sock.settimeout(seconds)
@@ -56,7 +81,7 @@ def receive(sock, seconds=5):
 def ask(host, *words, user="mac", slot=0, br="auto", argv0=HELPER):
     """The shim's call. Returns an Answer; whoever asked closes its fd."""
     words = words or (f"--slot={slot}", f"--br={br}")
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ours, theirs = pair(host, user)
     with ours, theirs:
         argv = [argv0, f"--fd={theirs.fileno()}", *words]
         done = host.run(argv, user=user, pass_fds=(theirs.fileno(),))
@@ -68,7 +93,7 @@ def ask(host, *words, user="mac", slot=0, br="auto", argv0=HELPER):
 
 def ask_as_qemu(host, br="auto", user="mac"):
     """QEMU's call. Returns (exit status, message, descriptor or None)."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ours, theirs = pair(host, user)
     with ours, theirs:
         argv = [HELPER, "--use-vnet", f"--fd={theirs.fileno()}", f"--br={br}"]
         done = host.run(argv, user=user, pass_fds=(theirs.fileno(),))

@@ -248,8 +248,7 @@ def ask_on(host, descriptor):
     return host.run(argv, user="mac", pass_fds=(descriptor,))
 
 
-def check_descriptor(world, descriptor):
-    host = desk(world)
+def check_descriptor(host, descriptor):
     done = ask_on(host, descriptor)
     assert done.returncode == CODES["bad-descriptor"], done
     assert str(descriptor) in one_line(done.stderr), done
@@ -258,29 +257,48 @@ def check_descriptor(world, descriptor):
 
 def test_pipe_as_descriptor_is_refused(world):
     reader, writer = os.pipe()
-    check_descriptor(world, writer)
+    check_descriptor(desk(world), writer)
     os.close(writer)
     assert os.read(reader, 10) == b""
     os.close(reader)
 
 
 def test_tcp_socket_as_descriptor_is_refused(world):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname()) as client:
-            check_descriptor(world, client.fileno())
+    def make():
+        server = socket.create_server(("127.0.0.1", 0))
+        return socket.create_connection(server.getsockname()), server
+
+    host = desk(world)
+    client, server = helper.made_by(host, "mac", make)
+    with client, server:
+        check_descriptor(host, client.fileno())
 
 
 def test_datagram_socket_as_descriptor_is_refused(world):
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    host = desk(world)
+    ours, theirs = helper.pair(host, "mac", socket.SOCK_DGRAM)
     with ours, theirs:
-        check_descriptor(world, theirs.fileno())
+        check_descriptor(host, theirs.fileno())
 
 
 def test_listening_socket_as_descriptor_is_refused(world):
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.join(world.folder, "listening"))
+    def make():
+        server = socket.socket(socket.AF_UNIX)
+        server.bind("")  # any abstract name
         server.listen()
-        check_descriptor(world, server.fileno())
+        return [server]
+
+    host = desk(world)
+    [server] = helper.made_by(host, "mac", make)
+    with server:
+        check_descriptor(host, server.fileno())
+
+
+def test_connection_to_another_user_as_descriptor_is_refused(world):
+    host = desk(world)
+    ours, theirs = helper.pair(host, "lisa")
+    with ours, theirs:
+        check_descriptor(host, theirs.fileno())
 
 
 def test_closed_descriptor_is_refused(world):
