@@ -24,6 +24,9 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -Iproto \
 	-DVERSION='"$(VERSION)"' -D_GNU_SOURCE
 B := build
+# V=1 shows the commands
+Q = $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-6s %s\n')
 
 all: $(B)/basilisk-tap-helper $(B)/basilisk-tap $(B)/libbasilisk-tap.so.0 $(B)/basilisk-tap-preload.so
 
@@ -47,14 +50,17 @@ $(B)/helper/%.o: ALL_CFLAGS += -fPIE -DPOLICY_DIR='"$(sysconfdir)/basilisk-tap"'
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
 $(B)/basilisk-tap-helper: $(HELPER) $(PROTO)
-	$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG))
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG))
 
 # The filter of system calls is made at build time, from the comments beside the calls.
 $(B)/filter-gen: helper/gen/filter-gen.c $(B)/gen/syscalls.h
-	$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihelper -I$(B)/gen -o $@ $< \
+	$(say) LD $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihelper -I$(B)/gen -o $@ $< \
 		$(shell $(PKG_CONFIG) --cflags --libs libseccomp)
 $(B)/gen/syscalls.h: helper/gen/syscalls.sh $(wildcard helper/*.c)
 	@mkdir -p $(@D)
@@ -64,15 +70,19 @@ $(B)/gen/filter-program.h: $(B)/filter-gen
 $(B)/helper/filter.o: $(B)/gen/filter-program.h
 
 $(B)/libbasilisk-tap.a: $(LIB) $(PROTO)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(B)/libbasilisk-tap.so.0: $(LIB) $(PROTO) shim/lib/basilisk-tap.map
-	$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,-soname,libbasilisk-tap.so.0 \
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,-soname,libbasilisk-tap.so.0 \
 		-Wl,--version-script=shim/lib/basilisk-tap.map -o $@ $(LIB) $(PROTO) $(LIB_LIBS)
 $(B)/basilisk-tap-preload.so: $(PRELOAD) $(B)/libbasilisk-tap.a shim/preload/preload.map
-	$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,--version-script=shim/preload/preload.map \
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,--version-script=shim/preload/preload.map \
 		-o $@ $(PRELOAD) $(B)/libbasilisk-tap.a $(LIB_LIBS)
 $(B)/basilisk-tap: $(CLI) $(B)/libbasilisk-tap.a
-	$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # One program for each tests/unit/test_*.c; the helper's objects but its main() for test_helper_*.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -80,9 +90,11 @@ unit: $(UNIT)
 $(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -I$(B)/gen -pthread \
 	$(shell $(PKG_CONFIG) --cflags check $(LIB_PKG) $(HELPER_PKG))
 $(B)/tests/test_helper_%: $(B)/tests/unit/test_helper_%.o $(filter-out $(B)/helper/main.o,$(HELPER)) $(PROTO)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check $(HELPER_PKG)) -pthread
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check $(HELPER_PKG)) -pthread
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libbasilisk-tap.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)
 .SECONDARY:
 
 -include tests/rules.mk

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * early.c: see early.h. Runs with all the privileges that there are, so it is short, and uses
+ * nothing of the caller's: no argument, no environment, no path, no inherited descriptor.
+ */
+#include "early.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/nsfs.h>
+#include <linux/sockios.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "policy.h"
+
+#define FILES_NEEDED 64		       /* descriptors, inherited ones among them */
+#define FD_ABOVE 32		       /* where nothing of the fixed numbers is */
+#define INITIAL_USER_NAMESPACE 0xeffffffdu /* PROC_USER_INIT_INO of <linux/proc_ns.h> */
+#define ANSWER_SECONDS 2	       /* the kernel answers within the call; this is for bugs */
+
+/* As high as it goes, and no higher than that is an error only where it matters. */
+static rlim_t raise_limit(int which, rlim_t wanted)
+{
+	struct rlimit limit = { wanted, wanted };
+
+	if (setrlimit(which, &limit) < 0 && getrlimit(which, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(which, &limit);
+	}
+	return limit.rlim_cur;
+}
+
+int early_distrust(int argc, struct outcome *outcome)
+{
+	static const struct itimerval never;
+	sigset_t all;
+
+	/* first of all: what is opened next must not become somebody's standard output */
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(OUTCOME_HOSTILE_START);
+	prctl(PR_SET_DUMPABLE, 0);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	for (int timer = ITIMER_REAL; timer <= ITIMER_PROF; timer++)
+		setitimer(timer, &never, NULL);
+	clearenv();
+	umask(0777);
+	raise_limit(RLIMIT_CPU, RLIM_INFINITY);
+	raise_limit(RLIMIT_AS, RLIM_INFINITY);
+	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	if (chdir("/") < 0 || argc < 1)
+		return outcome_set(outcome, OUTCOME_HOSTILE_START, argc < 1 ? "argc is 0" : "no /");
+	if (raise_limit(RLIMIT_NOFILE, 1024) < FILES_NEEDED)
+		return outcome_set(outcome, OUTCOME_HOSTILE_START,
+				   "fewer than %d descriptors are allowed", FILES_NEEDED);
+	return 0;
+}
+
+static int open_file(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_netlink(int family)
+{
+	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return -errno;
+	return fd;
+}
+
+static int open_log(void)
+{
+	const struct sockaddr_un log = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&log, sizeof(log)) == 0)
+		return fd;
+	close(fd);
+	return -errno;
+}
+
+int early_open(struct early *early, struct outcome *outcome)
+{
+	early->policy = open_file(POLICY_FILE, O_RDONLY | O_NOFOLLOW);
+	early->users = open_file("/etc/passwd", O_RDONLY);
+	early->groups = open_file("/etc/group", O_RDONLY);
+	early->machine = open_file("/etc/machine-id", O_RDONLY);
+	early->tun = open_file("/dev/net/tun", O_RDWR);
+	early->route = open_netlink(NETLINK_ROUTE);
+	early->generic = open_netlink(NETLINK_GENERIC);
+	early->log = open_log();
+	if (early->route < 0 || early->generic < 0)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "netlink: %s",
+				   strerror(early->route < 0 ? -early->route : -early->generic));
+	return 0;
+}
+
+/*
+ * The owner of a user namespace has CAP_NET_ADMIN over the network namespaces in it; helping
+ * there would lend root's help to whoever typed unshare. An administrator's 'ip netns' passes.
+ */
+int early_check_namespace(int route, struct outcome *outcome)
+{
+	struct stat st = { .st_ino = 0 };
+	int network = ioctl(route, SIOCGSKNS);
+	int user = network < 0 ? -1 : ioctl(network, NS_GET_USERNS);
+
+	if (user >= 0 && fstat(user, &st) == 0 && st.st_ino == INITIAL_USER_NAMESPACE)
+		return 0;
+	return outcome_set(outcome, OUTCOME_FOREIGN_NAMESPACE,
+			   "this network namespace belongs to user namespace %lu, not to the "
+			   "machine's administrator", (unsigned long)st.st_ino);
+}
+
+int early_arrange(const struct early *early, int reply, struct outcome *outcome)
+{
+	const int from[FD_END] = { [FD_REPLY] = reply,		[FD_ROUTE] = early->route,
+				   [FD_GENERIC] = early->generic, [FD_TUN] = early->tun,
+				   [FD_LOG] = early->log };
+	int above[FD_END];
+
+	/* by way of high numbers: a fixed one may still be the caller's, or another of ours */
+	for (int fd = FD_REPLY; fd < FD_END; fd++) {
+		above[fd] = from[fd] < 0 ? -1 : fcntl(from[fd], F_DUPFD_CLOEXEC, FD_ABOVE);
+		if (from[fd] >= 0 && above[fd] < 0)
+			return outcome_set(outcome, OUTCOME_HOSTILE_START, "descriptors: %s",
+					   strerror(errno));
+	}
+	for (int fd = FD_REPLY; fd < FD_END; fd++) {
+		close(fd);
+		if (above[fd] >= 0 && dup3(above[fd], fd, O_CLOEXEC) != fd)
+			return outcome_set(outcome, OUTCOME_HOSTILE_START, "descriptors: %s",
+					   strerror(errno));
+	}
+	if (close_range(FD_END, ~0u, 0) < 0)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "close_range: %s", strerror(errno));
+	/* not 0: ppoll() counts its descriptors against this; number 0 is taken, so none is left */
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1, 1 });
+	return 0;
+}

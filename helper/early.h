@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * early.h: stages 1 and 2 of the timeline: distrust the start, then open everything that will
+ * ever be used, by fixed paths and before any byte of the caller's is looked at.
+ */
+#ifndef BASILISK_TAP_HELPER_EARLY_H
+#define BASILISK_TAP_HELPER_EARLY_H
+
+#include "outcome.h"
+
+/* The numbers that descriptors have from early_arrange() on; the filter compares them. */
+enum {
+	FD_OUT = 1,
+	FD_ERR = 2,
+	FD_REPLY = 3,
+	FD_ROUTE = 4,
+	FD_GENERIC = 5,
+	FD_TUN = 6,
+	FD_LOG = 7,
+	FD_END = 8,
+};
+
+/* Descriptors, or the negative errno of why there is none. */
+struct early {
+	int policy, users, groups, machine;
+	int route, generic, tun, log;
+};
+
+/*
+ * Stage 1. Afterwards: three standard streams, no environment, no signal that is not SIGKILL or
+ * SIGSTOP, limits as high as they go, not dumpable, in /. 0, or -1 with OUTCOME_HOSTILE_START.
+ */
+int early_distrust(int argc, struct outcome *outcome);
+
+/* Stage 2. Notes what is missing in @early; only a netlink socket cannot be done without. */
+int early_open(struct early *early, struct outcome *outcome);
+
+/* 0 where our network namespace is the administrator's, or -1 with the refusal. */
+int early_check_namespace(int route, struct outcome *outcome);
+
+/*
+ * Puts the descriptors on their fixed numbers, @reply (or -1) among them, closes all others and
+ * allows no further one. 0, or -1 with @outcome.
+ */
+int early_arrange(const struct early *early, int reply, struct outcome *outcome);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * handover.c: see handover.h. Never waits for the caller longer than PATIENCE_MS, never sends
+ * to a descriptor that it has not judged.
+ */
+#include "handover.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "early.h"
+
+#define PATIENCE_MS 1000
+
+static int option(int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -errno : value;
+}
+
+/* Whether @fd is a connected unix stream socket, and who is at its other end. */
+static int look_at_peer(int fd, struct ucred *peer, const char **why)
+{
+	socklen_t len = sizeof(*peer);
+	int domain = option(fd, SO_DOMAIN);
+
+	*why = domain == -EBADF ? "is not open" : domain == -ENOTSOCK ? "is no socket" : NULL;
+	if (*why)
+		return -1;
+	*why = domain != AF_UNIX ? "is no AF_UNIX socket" :
+	       option(fd, SO_TYPE) != SOCK_STREAM ? "is no stream socket" :
+	       option(fd, SO_ACCEPTCONN) != 0 ? "is a listening socket" :
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0 || peer->pid == 0 ?
+						"is not connected" :
+						NULL;
+	return *why ? -1 : 0;
+}
+
+int handover_check(int fd, uint32_t uid, int *pid, struct outcome *outcome)
+{
+	struct ucred peer = { 0 };
+	const char *why;
+
+	if (look_at_peer(fd, &peer, &why))
+		return outcome_set(outcome, OUTCOME_BAD_DESCRIPTOR, "descriptor %d %s", fd, why);
+	if (peer.uid != uid)
+		return outcome_set(outcome, OUTCOME_BAD_DESCRIPTOR,
+				   "descriptor %d leads to user %u, the caller is user %u", fd,
+				   peer.uid, uid);
+	*pid = peer.pid;
+	return 0;
+}
+
+/* Waits until @fd is ready for @events, with a deadline. 0 or a negative errno. */
+/* #syscall ppoll */
+static int wait_for(int fd, short events)
+{
+	const struct timespec patience = { PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000000L };
+	struct pollfd p = { .fd = fd, .events = events };
+	int n = ppoll(&p, 1, &patience, NULL);
+
+	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
+}
+
+static int read_message(struct request *request, struct outcome *outcome)
+{
+	char message[REQUEST_MESSAGE_MAX + 1];
+	char *words[REQUEST_WORDS_MAX + 2] = { "" };
+	int err = wait_for(0, POLLIN), count;
+	ssize_t len;
+
+	if (err)
+		return outcome_set(outcome, OUTCOME_HANDOVER, "no request: %s", strerror(-err));
+	len = recv(0, message, sizeof(message), MSG_DONTWAIT);
+	count = len < 0 ? -errno : request_split(message, (size_t)len, words + 1);
+	if (count < 0)
+		return outcome_set(outcome, OUTCOME_USAGE, "the request is no message of words");
+	/* --fd in the words is the caller's number for his end; ours is the connection */
+	err = request_parse(count + 1, words, request, outcome);
+	if (err)
+		return err;
+	if (request->verb > REQUEST_REPAIR || request->socket)
+		return outcome_set(outcome, OUTCOME_USAGE, "only a TAP can be asked for here");
+	request->fd = 0;
+	return 0;
+}
+
+int handover_receive(int route, struct request *request, struct caller *caller,
+		     struct outcome *outcome)
+{
+	uint64_t ours = 0, theirs = 1;
+	socklen_t len = sizeof(ours), groups = sizeof(caller->groups);
+	struct ucred peer;
+	const char *why;
+
+	if (getauxval(AT_SECURE))
+		return outcome_set(outcome, OUTCOME_USAGE,
+				   "--socket is for a service manager, not for a setuid helper");
+	if (look_at_peer(0, &peer, &why))
+		return outcome_set(outcome, OUTCOME_BAD_DESCRIPTOR, "descriptor 0 %s", why);
+	if (getsockopt(0, SOL_SOCKET, SO_PEERGROUPS, caller->groups, &groups) < 0)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "the caller's groups: %s",
+				   strerror(errno));
+	caller->uid = peer.uid;
+	caller->gid = peer.gid;
+	caller->pid = peer.pid;
+	caller->group_count = groups / sizeof(caller->groups[0]);
+	if (getsockopt(route, SOL_SOCKET, SO_NETNS_COOKIE, &ours, &len) < 0 ||
+	    getsockopt(0, SOL_SOCKET, SO_NETNS_COOKIE, &theirs, &len) < 0 || ours != theirs)
+		return outcome_set(outcome, OUTCOME_FOREIGN_NAMESPACE,
+				   "the caller is in another network namespace than this service");
+	return read_message(request, outcome);
+}
+
+/* #syscall sendmsg fd=REPLY */
+int handover_send(const void *message, size_t len, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(fd))];
+		struct cmsghdr align;
+	} control = { .bytes = { 0 } };
+	struct iovec part = { .iov_base = (void *)(uintptr_t)message, .iov_len = len };
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *rights;
+	ssize_t sent;
+	int err;
+
+	if (fd >= 0) {
+		header.msg_control = control.bytes;
+		header.msg_controllen = CMSG_LEN(sizeof(fd)); /* what QEMU expects, not CMSG_SPACE */
+		rights = CMSG_FIRSTHDR(&header);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	}
+	err = wait_for(FD_REPLY, POLLOUT);
+	if (err)
+		return err;
+	sent = sendmsg(FD_REPLY, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sent < 0 ? -errno : (size_t)sent == len ? 0 : -EMSGSIZE;
+}

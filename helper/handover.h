@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * handover.h: the way back to the caller: the reply and the TAP's descriptor.
+ */
+#ifndef BASILISK_TAP_HELPER_HANDOVER_H
+#define BASILISK_TAP_HELPER_HANDOVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "outcome.h"
+#include "policy.h"
+#include "request.h"
+
+/*
+ * 0 where @fd is a connected unix stream socket whose other end was made by user @uid himself,
+ * and *@pid is the process that made it; or -1 with OUTCOME_BAD_DESCRIPTOR. A connection to
+ * another user's daemon, which could be tricked by a descriptor that comes from root, is refused.
+ */
+int handover_check(int fd, uint32_t uid, int *pid, struct outcome *outcome);
+
+/*
+ * Socket mode: descriptor 0 is the accepted connection of a caller, who is told by the kernel,
+ * and whose request is the one message he sends. Only where whoever started us gave us
+ * our privilege (not setuid, not by file), and for callers in network namespace of @route.
+ */
+int handover_receive(int route, struct request *request, struct caller *caller,
+		     struct outcome *outcome);
+
+/* Sends @len bytes with descriptor @fd (or -1: none) on FD_REPLY. 0, or a negative errno. */
+int handover_send(const void *message, size_t len, int fd);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hub.c: see hub.h. Relies on tc.h and link.h. Dead ends come first, ways afterwards, links up
+ * last, so that a helper killed between any two steps leaves nothing that carries a frame where
+ * it does not belong. No TAP is ever a bridge port.
+ */
+#include "hub.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "number.h"
+#include "patch_port.h"
+#include "tc.h"
+
+#define ALIAS "basilisk-tap"
+
+/* btlan's preferences, and bthub's: GUEST and FAN_OUT have a handle for each TAP, its ifindex. */
+enum { GUARD = 10, TURN = 11, HOST = 12, GROUP = 13, REST = 14, LAST = 99, GUEST = 10, FAN_OUT = 11 };
+
+/* What bthub wears from its creation to its alias: a pair that was cut off there is still ours. */
+static struct mac mark(uint32_t host)
+{
+	struct mac mac = mac_make(host, 0, 0);
+
+	mac.byte[0] = 0xf2;
+	return mac;
+}
+
+/* The number behind " @key=" in an alias of ours, or 0. */
+static uint32_t noted(const char *alias, const char *key)
+{
+	const char *at = strstr(alias, key);
+	uint32_t value = 0;
+
+	at = at ? at + strlen(key) : "";
+	number_parse(at, strcspn(at, " "), INT32_MAX, &value);
+	return value;
+}
+
+int hub_note(struct nl *nl, const struct hub *hub)
+{
+	char alias[LINK_ALIAS_SIZE];
+
+	snprintf(alias, sizeof(alias), ALIAS " attach=%d uplink=%d allmulti=%d promisc=%d asked=%d",
+		 hub->attach, hub->uplink, hub->allmulti, hub->promisc, hub->asked);
+	return link_set(nl, hub->index, &(struct link_change){ .alias = alias });
+}
+
+static bool is_ours(const struct link *link, const char *kind, const struct mac *marked)
+{
+	if (strcmp(link->kind, kind) != 0)
+		return false;
+	if (strncmp(link->alias, ALIAS " ", strlen(ALIAS " ")) == 0)
+		return true;
+	return !link->alias[0] && !(link->flags & IFF_UP) && mac_equal(&link->mac, marked);
+}
+
+int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome)
+{
+	const struct mac marked = mark(host);
+	struct link near, far;
+	int err = link_find(nl, HUB_NAME, 0, &near), err2 = link_find(nl, HUB_LAN_NAME, 0, &far);
+	int addresses = 0;
+
+	memset(hub, 0, sizeof(*hub));
+	if (err == -ENODEV && err2 == -ENODEV)
+		return 0;
+	if ((err && err != -ENODEV) || (err2 && err2 != -ENODEV))
+		return outcome_set(outcome, OUTCOME_SYSTEM, "looking for %s: %s", HUB_NAME,
+				   strerror(err ? -err : -err2));
+	if (err || err2 || near.peer != far.index || !is_ours(&near, "veth", &marked))
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is not ours",
+				   err ? HUB_LAN_NAME : HUB_NAME);
+	if ((addresses = link_has_address(nl, near.index)) == 0)
+		addresses = link_has_address(nl, far.index);
+	if (addresses)
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s has an address",
+				   HUB_NAME, HUB_LAN_NAME);
+	hub->index = near.index;
+	hub->lan = far.index;
+	hub->attach = noted(near.alias, " attach=");
+	hub->uplink = (int)noted(near.alias, " uplink=");
+	hub->allmulti = noted(near.alias, " allmulti=");
+	hub->promisc = noted(near.alias, " promisc=");
+	hub->asked = noted(near.alias, " asked=");
+	return 0;
+}
+
+/* A filter of btlan's switch, or with @program NULL its absence. */
+static int put(struct nl *nl, const struct hub *hub, enum tc_direction direction,
+	       uint16_t preference, const struct program *program, const struct tc_action *actions)
+{
+	const struct tc_place place = { hub->lan, direction, preference, 1 };
+
+	return program ? tc_replace(nl, place, program, actions) : tc_remove(nl, place);
+}
+
+static int build_switch(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
+			const struct hub *hub)
+{
+	const int lan = hub->lan, nic = hub->uplink;
+	const struct tc_action back[] = { { TC_REDIRECT, lan, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct tc_action to_host[] = { { TC_REDIRECT, nic, TC_INGRESS }, { TC_END, 0, 0 } };
+	const struct tc_action to_lan[] = { { TC_REDIRECT, nic, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct tc_action everywhere[] = { { TC_MIRROR, lan, TC_EGRESS },
+						{ TC_MIRROR, nic, TC_INGRESS },
+						{ TC_REDIRECT, nic, TC_EGRESS },
+						{ TC_END, 0, 0 } };
+	const struct tc_action here[] = { { TC_MIRROR, lan, TC_EGRESS },
+					  { TC_REDIRECT, nic, TC_INGRESS },
+					  { TC_END, 0, 0 } };
+	const struct tc_action to_bridge[] = { { TC_MIRROR_IN, lan, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct mac prefix = mac_make(host, 0, 0);
+	const struct program guard = program_guard(&prefix, serve), pass = program_pass(),
+			     guest = program_to_any_guest(&prefix), group = program_group(),
+			     any = program_any(), from_bridge = program_bridge_to_guests(),
+			     for_host = program_destination(&plan->uplink.mac);
+	const bool patch = plan->attach == ATTACH_PATCH, none = plan->attach == ATTACH_NONE;
+	const bool nic_is_used = patch || plan->attach == ATTACH_HOST, bridge = !nic_is_used && !none;
+	int err = put(nl, hub, TC_INGRESS, GUARD, &guard, NULL);
+
+	if (!err)
+		err = put(nl, hub, TC_INGRESS, TURN, &guest, back);
+	if (!err)
+		err = put(nl, hub, TC_INGRESS, HOST, nic_is_used ? &for_host : NULL, to_host);
+	if (!err)
+		err = put(nl, hub, TC_INGRESS, GROUP, &group,
+			  patch ? everywhere : nic_is_used ? here : bridge ? to_bridge : back);
+	if (!err)
+		err = put(nl, hub, TC_INGRESS, REST, patch ? &any : bridge ? &pass : NULL,
+			  patch ? to_lan : NULL);
+	if (!err)
+		err = put(nl, hub, TC_EGRESS, GUARD, bridge ? &from_bridge : NULL, NULL);
+	return err;
+}
+
+/* One end of the pair: silent, and dropping whatever no filter takes. */
+static int prepare_end(struct nl *nl, int index, const struct mac *mac)
+{
+	const struct program drop = program_drop();
+	const struct tc_place last = { index, TC_INGRESS, LAST, 1 };
+	int err = link_set(nl, index, &(struct link_change){ .mac = mac,
+							     .flags = IFF_NOARP, .mask = IFF_NOARP,
+							     .quiet = true });
+
+	if (!err)
+		err = tc_ensure_clsact(nl, index);
+	return err ? err : tc_replace(nl, last, &drop, NULL);
+}
+
+static int link_up(struct nl *nl, int index)
+{
+	return link_set(nl, index, &(struct link_change){ .flags = IFF_UP,
+							  .mask = IFF_UP });
+}
+
+static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
+		 struct hub *hub)
+{
+	/* in a bridge, a port's low address would become the bridge's; as the far end of the NIC,
+	 * btlan wears its address, so that the kernel takes what is sent to the host for its own */
+	struct mac lan = mac_of_tap(mac_make(host, 0, 0));
+	int err = 0;
+
+	if (plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST)
+		lan = plan->uplink.mac;
+	if (hub->attach != ATTACH_NO &&
+	    (hub->attach != plan->attach || hub->uplink != plan->uplink.index))
+		err = patch_port_disconnect(nl, host, hub);
+	hub->attach = plan->attach;
+	hub->asked = plan->asked;
+	hub->uplink = plan->uplink.index;
+	if (!err)
+		err = prepare_end(nl, hub->index, NULL);
+	if (!err)
+		err = prepare_end(nl, hub->lan, &lan);
+	if (!err)
+		err = build_switch(nl, host, plan, serve, hub);
+	if (!err)
+		err = hub_note(nl, hub);
+	if (!err)
+		err = link_up(nl, hub->index);
+	return err ? err : link_up(nl, hub->lan);
+}
+
+int hub_ensure(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
+	       struct hub *hub, struct outcome *outcome)
+{
+	const struct mac marked = mark(host);
+	int err = 0;
+
+	if (hub_find(nl, host, hub, outcome))
+		return -1;
+	if (!hub->index) {
+		err = link_create_pair(nl, HUB_NAME, HUB_LAN_NAME, &marked);
+		/* -EEXIST: another helper was faster; if it was somebody else, hub_find() tells */
+		if ((!err || err == -EEXIST) && hub_find(nl, host, hub, outcome))
+			return -1;
+		if (!err && !hub->index)
+			err = -ENODEV;
+	}
+	if (!err || err == -EEXIST)
+		err = build(nl, host, plan, serve, hub);
+	if (err)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "building %s and %s: %s%s", HUB_NAME,
+				   HUB_LAN_NAME, strerror(-err), err == -ENOENT || err == -EOPNOTSUPP ?
+				   " (kernel modules veth, cls_bpf, act_mirred?)" : "");
+	return 0;
+}
+
+int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
+{
+	const struct tc_place own = { hub->index, TC_INGRESS, GUEST, (uint32_t)tap->index };
+	const struct tc_place all = { hub->index, TC_INGRESS, FAN_OUT, (uint32_t)tap->index };
+	const struct tc_action take[] = { { TC_REDIRECT, tap->index, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct tc_action copy[] = { { TC_MIRROR_ON, tap->index, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct program for_guest = program_destination(&tap->guest);
+	const struct program for_all = program_group_not_from(&tap->guest);
+	int err = tc_replace(nl, own, &for_guest, take);
+
+	return err ? err : tc_replace(nl, all, &for_all, copy);
+}
+
+struct places {
+	struct tc_place place[2 * TAPS_MAX];
+	size_t count;
+};
+
+static int collect_place(const struct tc_place *place, void *user)
+{
+	struct places *p = user;
+
+	if (place->handle != 0 && place->preference != LAST && p->count < 2 * TAPS_MAX)
+		p->place[p->count++] = *place;
+	return 0;
+}
+
+int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub)
+{
+	static struct places places;
+	static struct taps taps;
+	int err;
+
+	/* in this order: a place that is seen has, or had, a TAP that was there before it */
+	places.count = 0;
+	err = tc_each(nl, hub->index, TC_INGRESS, collect_place, &places);
+	if (!err)
+		err = tap_list(nl, host, &taps);
+	for (size_t i = 0; !err && i < places.count; i++) {
+		size_t t = 0;
+
+		while (t < taps.count && (uint32_t)taps.tap[t].index != places.place[i].handle)
+			t++;
+		if (t == taps.count)
+			err = tc_remove(nl, places.place[i]);
+	}
+	return err;
+}
+
+int hub_release(struct nl *nl, uint32_t host, struct hub *hub)
+{
+	int err = hub->index ? patch_port_disconnect(nl, host, hub) : 0;
+
+	if (!err && hub->index)
+		err = link_delete(nl, hub->index);
+	return err == -ENODEV ? 0 : err;
+}

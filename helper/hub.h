@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hub.h: the pair bthub and btlan, by which all guests of this host reach each other and the
+ * uplink. bthub fans out to the TAPs, btlan holds the small static switch.
+ *
+ *     TAP --tc--> bthub ==veth== btlan --tc--> the NIC's way out (LAN) and in (host)
+ */
+#ifndef BASILISK_TAP_HELPER_HUB_H
+#define BASILISK_TAP_HELPER_HUB_H
+
+#include "tap.h"
+#include "uplink.h"
+
+#define HUB_NAME "bthub"
+#define HUB_LAN_NAME "btlan"
+#define HUB_BRIDGE_NAME "br-basilisk"
+
+/* What stands; noted in bthub's alias, which is the only memory between two runs. */
+struct hub {
+	int index, lan;	    /* ifindex of bthub and btlan; 0: there is none */
+	enum attach attach; /* ATTACH_NO: not connected to anything yet */
+	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
+	bool allmulti;	    /* we set it on the NIC: release clears it */
+	bool promisc;	    /* likewise */
+	bool asked;	    /* a caller asked for this bridge by name */
+};
+
+/*
+ * Finds the pair and what it is connected to. 0, also where there is none, or -1 with
+ * OUTCOME_FOREIGN_DEVICE or OUTCOME_SYSTEM.
+ */
+int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome);
+
+/*
+ * Ensures the pair and its static switch for @plan, up, with nothing on the NIC yet: whatever
+ * an earlier plan connected it to is disconnected first. 0 or -1 with @outcome.
+ */
+int hub_ensure(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
+	       struct hub *hub, struct outcome *outcome);
+
+/* Gives @tap its place in the fan-out. 0 or a negative errno. */
+int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap);
+
+/* Removes the places of TAPs that are gone. 0 or a negative errno. */
+int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub);
+
+/* Notes what it is connected to. 0 or a negative errno. */
+int hub_note(struct nl *nl, const struct hub *hub);
+
+/* Removes everything but TAPs, the NIC's side first. 0 or a negative errno. */
+int hub_release(struct nl *nl, uint32_t host, struct hub *hub);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * link.c: see link.h. Relies on nl.h. Never touches an address, route, rule or sysctl: there
+ * is no code for it here or elsewhere in the helper, but for link_has_address(), which reads.
+ */
+#include "link.h"
+
+#include <errno.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <string.h>
+
+struct walk {
+	link_each_fn *each;
+	link_accepted_fn *accepted;
+	void *user;
+	int index;
+	int result;
+};
+
+/* A string attribute, only if it fits with its NUL: a name cut short is another name. */
+static void copy_string(const struct nlattr *attr, char *to, size_t size)
+{
+	size_t len = strnlen(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+
+	if (len < size) {
+		memcpy(to, mnl_attr_get_payload(attr), len);
+		to[len] = '\0';
+	}
+}
+
+static void read_info(const struct nlattr *info, struct link *link)
+{
+	const struct nlattr *attr, *data;
+
+	mnl_attr_for_each_nested(attr, info) {
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_INFO_KIND:
+			copy_string(attr, link->kind, sizeof(link->kind));
+			break;
+		case IFLA_INFO_SLAVE_KIND:
+			copy_string(attr, link->port_of, sizeof(link->port_of));
+			break;
+		case IFLA_INFO_DATA:
+			if (strcmp(link->kind, "tun") != 0)
+				break;
+			mnl_attr_for_each_nested(data, attr)
+				if (mnl_attr_get_type(data) == IFLA_TUN_PERSIST)
+					link->leftover = mnl_attr_get_u8(data);
+			break;
+		}
+	}
+}
+
+static void read_link(const struct nlmsghdr *message, struct link *link)
+{
+	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
+	const struct rtnl_link_stats64 *stats;
+	const struct nlattr *attr;
+
+	memset(link, 0, sizeof(*link));
+	link->index = header->ifi_index;
+	link->hardware = header->ifi_type;
+	link->flags = header->ifi_flags;
+	mnl_attr_for_each(attr, message, sizeof(*header)) {
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_IFNAME:
+			copy_string(attr, link->name, sizeof(link->name));
+			break;
+		case IFLA_IFALIAS:
+			copy_string(attr, link->alias, sizeof(link->alias));
+			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(attr) == MAC_LEN)
+				memcpy(link->mac.byte, mnl_attr_get_payload(attr), MAC_LEN);
+			break;
+		case IFLA_MASTER:
+			link->master = (int)mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINK:
+			link->peer = (int)mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINK_NETNSID:
+			link->elsewhere = true;
+			break;
+		case IFLA_CARRIER:
+			link->carrier = mnl_attr_get_u8(attr);
+			break;
+		case IFLA_STATS64:
+			stats = mnl_attr_get_payload(attr);
+			if (mnl_attr_get_payload_len(attr) < 2 * sizeof(stats->rx_packets))
+				break;
+			link->rx_packets = stats->rx_packets;
+			link->tx_packets = stats->tx_packets;
+			break;
+		case IFLA_LINKINFO:
+			read_info(attr, link);
+			break;
+		}
+	}
+}
+
+static int on_link(const struct nlmsghdr *message, void *user)
+{
+	struct walk *walk = user;
+	struct link link;
+
+	if (message->nlmsg_type != RTM_NEWLINK || walk->result)
+		return MNL_CB_OK;
+	read_link(message, &link);
+	walk->result = walk->each(&link, walk->user);
+	return MNL_CB_OK;
+}
+
+static int copy_link(const struct link *link, void *user)
+{
+	memcpy(user, link, sizeof(*link));
+	return 0;
+}
+
+int link_find(struct nl *nl, const char *name, int index, struct link *link)
+{
+	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = name ? 0 : index };
+	struct walk walk = { .each = copy_link, .user = link };
+	struct nlmsghdr *message = nl_begin(nl, RTM_GETLINK, 0, &header, sizeof(header));
+	int err;
+
+	memset(link, 0, sizeof(*link));
+	if (name)
+		mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	err = nl_ask(nl, on_link, &walk);
+	return err ? err : link->index ? 0 : -ENODEV;
+}
+
+int link_each(struct nl *nl, link_each_fn *each, void *user)
+{
+	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+	struct walk walk = { .each = each, .user = user };
+	int err;
+
+	nl_begin(nl, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header));
+	err = nl_ask(nl, on_link, &walk);
+	return err ? err : walk.result;
+}
+
+int link_set(struct nl *nl, int index, const struct link_change *change)
+{
+	const struct ifinfomsg header = { .ifi_index = index,
+					  .ifi_flags = change->flags,
+					  .ifi_change = change->mask };
+	struct nlmsghdr *message = nl_begin(nl, RTM_NEWLINK, 0, &header, sizeof(header));
+	struct nlattr *families, *family;
+	int err;
+
+	if (change->mac)
+		mnl_attr_put(message, IFLA_ADDRESS, MAC_LEN, change->mac->byte);
+	if (change->alias)
+		mnl_attr_put_str(message, IFLA_IFALIAS, change->alias);
+	if (change->move)
+		mnl_attr_put_u32(message, IFLA_MASTER, (uint32_t)change->master);
+	if (change->quiet) {
+		families = mnl_attr_nest_start(message, IFLA_AF_SPEC);
+		family = mnl_attr_nest_start(message, AF_INET6);
+		mnl_attr_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+		mnl_attr_nest_end(message, family);
+		mnl_attr_nest_end(message, families);
+	}
+	err = nl_ask(nl, NULL, NULL);
+	/* a kernel without IPv6 gives no IPv6 address either */
+	if (change->quiet && err == -EAFNOSUPPORT) {
+		struct link_change rest = *change;
+
+		rest.quiet = false;
+		return link_set(nl, index, &rest);
+	}
+	return err;
+}
+
+int link_create_pair(struct nl *nl, const char *name, const char *peer, const struct mac *mark)
+{
+	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+	struct nlmsghdr *message =
+		nl_begin(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	struct nlattr *info, *data, *other;
+
+	mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	mnl_attr_put(message, IFLA_ADDRESS, MAC_LEN, mark->byte);
+	info = mnl_attr_nest_start(message, IFLA_LINKINFO);
+	mnl_attr_put_str(message, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(message, IFLA_INFO_DATA);
+	other = mnl_attr_nest_start(message, VETH_INFO_PEER);
+	memcpy(mnl_nlmsg_put_extra_header(message, sizeof(header)), &header, sizeof(header));
+	mnl_attr_put_strz(message, IFLA_IFNAME, peer);
+	mnl_attr_nest_end(message, other);
+	mnl_attr_nest_end(message, data);
+	mnl_attr_nest_end(message, info);
+	return nl_ask(nl, NULL, NULL);
+}
+
+int link_create_bridge(struct nl *nl, const char *name, const struct mac *mark)
+{
+	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+	struct nlmsghdr *message =
+		nl_begin(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	struct nlattr *info, *data;
+
+	mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	mnl_attr_put(message, IFLA_ADDRESS, MAC_LEN, mark->byte);
+	info = mnl_attr_nest_start(message, IFLA_LINKINFO);
+	mnl_attr_put_str(message, IFLA_INFO_KIND, "bridge");
+	data = mnl_attr_nest_start(message, IFLA_INFO_DATA);
+	mnl_attr_put_u32(message, IFLA_BR_STP_STATE, 0);
+	mnl_attr_put_u8(message, IFLA_BR_MCAST_SNOOPING, 0);
+	mnl_attr_nest_end(message, data);
+	mnl_attr_nest_end(message, info);
+	return nl_ask(nl, NULL, NULL);
+}
+
+int link_delete(struct nl *nl, int index)
+{
+	const struct ifinfomsg header = { .ifi_index = index };
+
+	nl_begin(nl, RTM_DELLINK, 0, &header, sizeof(header));
+	return nl_ask(nl, NULL, NULL);
+}
+
+int link_accept(struct nl *nl, int index, const struct mac *mac, bool add)
+{
+	const struct ndmsg header = { .ndm_family = AF_BRIDGE,
+				      .ndm_ifindex = index,
+				      .ndm_state = NUD_PERMANENT,
+				      .ndm_flags = NTF_SELF };
+	struct nlmsghdr *message = nl_begin(nl, add ? RTM_NEWNEIGH : RTM_DELNEIGH,
+					    add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header,
+					    sizeof(header));
+
+	mnl_attr_put(message, NDA_LLADDR, MAC_LEN, mac->byte);
+	return nl_ask(nl, NULL, NULL);
+}
+
+static int on_accepted(const struct nlmsghdr *message, void *user)
+{
+	const struct ndmsg *header = mnl_nlmsg_get_payload(message);
+	struct walk *walk = user;
+	const struct nlattr *attr;
+	struct mac mac;
+
+	if (message->nlmsg_type != RTM_NEWNEIGH || walk->result ||
+	    header->ndm_ifindex != walk->index || !(header->ndm_flags & NTF_SELF))
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*header)) {
+		if (mnl_attr_get_type(attr) != NDA_LLADDR ||
+		    mnl_attr_get_payload_len(attr) != MAC_LEN)
+			continue;
+		memcpy(mac.byte, mnl_attr_get_payload(attr), MAC_LEN);
+		walk->result = walk->accepted(&mac, walk->user);
+	}
+	return MNL_CB_OK;
+}
+
+int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *user)
+{
+	const struct ifinfomsg header = { .ifi_family = AF_BRIDGE, .ifi_index = index };
+	struct walk walk = { .accepted = each, .user = user, .index = index };
+	int err;
+
+	nl_begin(nl, RTM_GETNEIGH, NLM_F_DUMP, &header, sizeof(header));
+	err = nl_ask(nl, on_accepted, &walk);
+	return err ? err : walk.result;
+}
+
+static int on_address(const struct nlmsghdr *message, void *user)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
+	struct walk *walk = user;
+
+	if (message->nlmsg_type == RTM_NEWADDR && (int)header->ifa_index == walk->index)
+		walk->result = 1;
+	return MNL_CB_OK;
+}
+
+int link_has_address(struct nl *nl, int index)
+{
+	const struct ifaddrmsg header = { .ifa_family = AF_UNSPEC };
+	struct walk walk = { .index = index };
+	int err;
+
+	nl_begin(nl, RTM_GETADDR, NLM_F_DUMP, &header, sizeof(header));
+	err = nl_ask(nl, on_address, &walk);
+	return err ? err : walk.result;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c: basilisk-tap-helper's life, a few milliseconds long, stage by stage. See
+ * basilisk-tap-helper(8) for how it is called.
+ *
+ *   stage        what the process may do afterwards
+ *   1 distrust   everything its privilege allows, but nothing of the caller's is in force
+ *   2 open       likewise; all it will ever use is open
+ *   3 drop       CAP_NET_ADMIN, as a user of its own; read what is open
+ *   4 decide     likewise; it knows what is asked, by whom, and whether that is allowed
+ *   5 filter     a handful of system calls on five descriptors
+ *   6 act        likewise
+ *   7 hand over  exit
+ */
+#include <unistd.h>
+
+#include "act.h"
+#include "drop.h"
+#include "early.h"
+#include "filter.h"
+#include "say.h"
+
+/* #syscall exit_group */
+int main(int argc, char *argv[])
+{
+	static struct run run; /* large, and never on a stack whose limit the caller has set */
+	struct outcome *outcome = &run.outcome;
+	int failed = 0;
+
+	/* 1 */
+	failed = early_distrust(argc, outcome);
+	/* 2 */
+	run.mode = drop_look();
+	act_note_caller(&run);
+	if (!failed)
+		failed = early_open(&run.early, outcome);
+	/* 3: whatever failed, nothing is said before this */
+	if (drop_to_net_admin(run.mode, act_own_user(&run), outcome))
+		_exit(OUTCOME_DROP);
+	/* 4 */
+	if (!failed)
+		failed = request_parse(argc, argv, &run.request, outcome);
+	if (!failed && !act_needs_privilege(&run))
+		return act_tell(&run);
+	if (!failed)
+		failed = act_decide(&run);
+	/* 5 */
+	if (!failed)
+		failed = filter_load(outcome);
+	/* 6 */
+	if (!failed)
+		failed = act_do(&run);
+	/* 7 */
+	act_hand_over(&run);
+	_exit(outcome->code);
+}

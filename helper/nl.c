@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nl.c: see nl.h. Relies on libmnl. Never decides anything; never retries.
+ */
+#include "nl.h"
+
+#include <errno.h>
+#include <string.h>
+
+int nl_open(struct nl *nl, int fd)
+{
+	nl->socket = mnl_socket_fdopen(fd);
+	return nl->socket ? 0 : -errno;
+}
+
+struct nlmsghdr *nl_begin(struct nl *nl, uint16_t type, uint16_t flags, const void *header,
+			  size_t len)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(nl->request);
+
+	message->nlmsg_type = type;
+	message->nlmsg_flags = NLM_F_REQUEST | flags;
+	if ((flags & NLM_F_DUMP) != NLM_F_DUMP)
+		message->nlmsg_flags |= NLM_F_ACK;
+	message->nlmsg_seq = ++nl->sequence;
+	memcpy(mnl_nlmsg_put_extra_header(message, len), header, len);
+	return message;
+}
+
+/*
+ * #syscall sendto fd=ROUTE|GENERIC
+ * #syscall recvmsg fd=ROUTE|GENERIC
+ */
+int nl_ask(struct nl *nl, mnl_cb_t each, void *user)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)nl->request;
+	unsigned int port = mnl_socket_get_portid(nl->socket);
+	ssize_t len;
+	int more;
+
+	if (mnl_socket_sendto(nl->socket, message, message->nlmsg_len) < 0)
+		return -errno;
+	do {
+		len = mnl_socket_recvfrom(nl->socket, nl->answer, sizeof(nl->answer));
+		if (len < 0)
+			return -errno;
+		more = mnl_cb_run(nl->answer, (size_t)len, nl->sequence, port, each, user);
+		/* an answer to a request of before, which timed out: not ours, read on */
+		if (more < 0 && (errno == EPROTO || errno == ESRCH))
+			more = MNL_CB_OK;
+		else if (more < 0)
+			return -errno;
+	} while (more != MNL_CB_STOP);
+	return 0;
+}

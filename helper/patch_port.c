@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * patch_port.c: see patch_port.h. Never touches anything of the NIC but two preferences of its
+ * clsact, the list of addresses it accepts, and allmulticast or promiscuous mode where they were
+ * off. Other people's filters see every frame that is only copied.
+ */
+#include "patch_port.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "tc.h"
+
+/* High numbers: the administrator's own filters come first. */
+enum { PREFERENCE_UNICAST = 24700, PREFERENCE_GROUP = 24701 };
+
+static int put_filters(struct nl *nl, const struct hub *hub, enum tc_direction direction,
+		       const struct mac *guest)
+{
+	const struct tc_place group = { hub->uplink, direction, PREFERENCE_GROUP, 1 };
+	const struct tc_place unicast = { hub->uplink, direction, PREFERENCE_UNICAST, 1 };
+	const struct tc_action copy[] = { { TC_MIRROR_ON, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct tc_action take[] = { { TC_REDIRECT, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct program for_all = program_group_for_guests(guest);
+	const struct program for_one = program_from_host_to_guest(guest);
+	int err = tc_replace(nl, group, &for_all, copy);
+
+	return err ? err : tc_replace(nl, unicast, &for_one, take);
+}
+
+static int remove_filters(struct nl *nl, int index, enum tc_direction direction)
+{
+	int err = tc_remove(nl, (struct tc_place){ index, direction, PREFERENCE_UNICAST, 1 });
+	int err2 = tc_remove(nl, (struct tc_place){ index, direction, PREFERENCE_GROUP, 1 });
+
+	return err ? err : err2;
+}
+
+/* The addresses with our prefix that the NIC accepts. */
+struct accepted {
+	struct mac prefix, mac[TAPS_MAX];
+	size_t count;
+};
+
+static int collect_accepted(const struct mac *mac, void *user)
+{
+	struct accepted *a = user;
+
+	if (mac_same_host(mac, &a->prefix) && a->count < TAPS_MAX)
+		a->mac[a->count++] = *mac;
+	return 0;
+}
+
+/*
+ * Not at each run: an address that no guest has now is harmless, and its guest may be on its way
+ * back in another helper.
+ */
+static int forget_addresses(struct nl *nl, int index, struct mac prefix)
+{
+	struct accepted accepted = { .prefix = prefix };
+	int err = link_accepted_each(nl, index, collect_accepted, &accepted);
+
+	for (size_t i = 0; !err && i < accepted.count; i++) {
+		err = link_accept(nl, index, &accepted.mac[i], false);
+		if (err == -ENOENT) /* another helper was faster */
+			err = 0;
+	}
+	return err;
+}
+
+/* Sets a flag of the NIC's if it is clear, and notes that it was us before it is. */
+static int set_flag(struct nl *nl, struct hub *hub, const struct link *uplink, unsigned int flag,
+		    bool *ours)
+{
+	int err;
+
+	if (uplink->flags & flag)
+		return 0;
+	*ours = true;
+	err = hub_note(nl, hub);
+	return err ? err :
+		     link_set(nl, uplink->index, &(struct link_change){ .flags = flag,
+									.mask = flag });
+}
+
+static int accept_guest(struct nl *nl, struct hub *hub, const struct plan *plan,
+			const struct tap *tap)
+{
+	int err = link_accept(nl, hub->uplink, &tap->guest, true);
+
+	if (err == -EOPNOTSUPP) /* the driver keeps no list: it has to take everything */
+		err = set_flag(nl, hub, &plan->uplink, IFF_PROMISC, &hub->promisc);
+	if (!err)
+		err = set_flag(nl, hub, &plan->uplink, IFF_ALLMULTI, &hub->allmulti);
+	return err;
+}
+
+int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
+		       const struct tap *tap)
+{
+	int err;
+
+	if (plan->attach == ATTACH_JOIN || plan->attach == ATTACH_BRIDGE)
+		return link_set(nl, hub->lan, &(struct link_change){ .move = true, .master = hub->uplink });
+	if (plan->attach == ATTACH_NONE)
+		return 0;
+	err = tc_ensure_clsact(nl, hub->uplink);
+	if (!err)
+		err = put_filters(nl, hub, TC_EGRESS, &tap->guest);
+	if (err || plan->attach == ATTACH_HOST)
+		return err ? err : remove_filters(nl, hub->uplink, TC_INGRESS);
+	err = put_filters(nl, hub, TC_INGRESS, &tap->guest);
+	return err ? err : accept_guest(nl, hub, plan, tap);
+}
+
+int patch_port_disconnect(struct nl *nl, uint32_t host, struct hub *hub)
+{
+	const unsigned int ours = (hub->allmulti ? IFF_ALLMULTI : 0) | (hub->promisc ? IFF_PROMISC : 0);
+	int err = 0;
+
+	if (hub->attach == ATTACH_JOIN || hub->attach == ATTACH_BRIDGE)
+		err = link_set(nl, hub->lan, &(struct link_change){ .move = true });
+	if (hub->attach != ATTACH_PATCH && hub->attach != ATTACH_HOST)
+		return err;
+	for (enum tc_direction d = TC_INGRESS; !err && d <= TC_EGRESS; d++)
+		err = remove_filters(nl, hub->uplink, d);
+	if (!err)
+		err = forget_addresses(nl, hub->uplink, mac_make(host, 0, 0));
+	if (!err && ours)
+		err = link_set(nl, hub->uplink, &(struct link_change){ .mask = ours });
+	if (!err)
+		err = tc_remove_empty_clsact(nl, hub->uplink);
+	hub->allmulti = hub->promisc = false;
+	return err == -ENODEV || err == -EINVAL ? 0 : err; /* the card was pulled out */
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tap.c: see tap.h. A TAP is never persistent and never a port of a bridge. "Exists" never means
+ * "configured": everything is said again at each run. Liveness is asked of TUNSETIFF alone;
+ * carrier, owner and persistence are the holder's to change.
+ */
+#include "tap.h"
+
+#include <errno.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "early.h"
+#include "tc.h"
+
+static void name_tap(struct tap *tap, uint32_t host, uint32_t uid, unsigned int slot)
+{
+	tap->uid = uid;
+	tap->slot = slot;
+	tap->guest = mac_make(host, uid, slot);
+	snprintf(tap->name, sizeof(tap->name), "btap%x-%x", uid, slot & 0xf);
+}
+
+struct listing {
+	struct taps *taps;
+	uint32_t host;
+};
+
+static int list_link(const struct link *link, void *user)
+{
+	struct listing *l = user;
+	struct taps *taps = l->taps;
+	unsigned int uid, slot;
+	struct tap tap = { .index = link->index };
+
+	if (strcmp(link->kind, "tun") != 0 || sscanf(link->name, "btap%x-%x", &uid, &slot) != 2 ||
+	    slot >= MAC_SLOTS)
+		return 0;
+	/* one name for each number: not btap0003e8-0, not btap3e8-0x */
+	name_tap(&tap, l->host, uid, slot);
+	if (strcmp(tap.name, link->name) != 0)
+		return 0;
+	if (taps->count == TAPS_MAX)
+		return -ENOSPC;
+	taps->link[taps->count] = *link;
+	taps->tap[taps->count++] = tap;
+	return 0;
+}
+
+int tap_list(struct nl *nl, uint32_t host, struct taps *taps)
+{
+	struct listing l = { .taps = taps, .host = host };
+
+	taps->count = 0;
+	return link_each(nl, list_link, &l);
+}
+
+/* #syscall ioctl fd=TUN request=TUNSETIFF */
+static int set_interface(int tun, const struct tap *tap, int flags)
+{
+	struct ifreq request = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | flags) };
+
+	memcpy(request.ifr_name, tap->name, sizeof(tap->name));
+	return ioctl(tun, TUNSETIFF, &request) < 0 ? -errno : 0;
+}
+
+int tap_is_alive(struct nl *nl, int tun, const struct tap *tap)
+{
+	struct link link;
+	int err = set_interface(tun, tap, 0);
+
+	if (err)
+		return err == -EBUSY ? 1 : err;
+	/* deleting the device also frees the descriptor for the next TUNSETIFF */
+	err = link_find(nl, tap->name, 0, &link);
+	return err ? err : link_delete(nl, link.index);
+}
+
+static int claim(struct nl *nl, int tun, const struct tap *tap)
+{
+	int err = set_interface(tun, tap, IFF_TUN_EXCL);
+
+	if (err != -EBUSY)
+		return err;
+	err = tap_is_alive(nl, tun, tap);
+	if (err == 0)
+		err = set_interface(tun, tap, IFF_TUN_EXCL);
+	return err > 0 ? -EBUSY : err;
+}
+
+static int check_total(struct nl *nl, const struct policy *policy, struct outcome *outcome)
+{
+	static struct taps taps;
+	int err = tap_list(nl, 0, &taps);
+
+	/* counted after ours is there: of two that race at the limit both may lose, never win */
+	if (err == -ENOSPC || taps.count > policy->max_total)
+		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are taken",
+				   policy->max_total);
+	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "counting TAPs: %s", strerror(-err)) : 0;
+}
+
+/* #syscall ioctl fd=TUN request=TUNSETOWNER */
+int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
+	       const struct policy *policy, struct tap *tap, struct outcome *outcome)
+{
+	unsigned int first = slot < 0 ? policy->max_taps - 1 : (unsigned int)slot;
+	unsigned int last = slot < 0 ? 0 : first;
+	struct link link;
+	int err = -EBUSY;
+
+	if (first >= policy->max_taps)
+		return outcome_set(outcome, OUTCOME_QUOTA, "slot %d: 'max-taps' allows 0 to %u", slot,
+				   policy->max_taps - 1);
+	for (unsigned int s = first + 1; s-- > last && err == -EBUSY;) {
+		name_tap(tap, host, caller->uid, s);
+		err = claim(nl, tun, tap);
+	}
+	if (err == -EBUSY && slot >= 0)
+		return outcome_set(outcome, OUTCOME_SLOT_BUSY, "%s is in use", tap->name);
+	if (err == -EBUSY)
+		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
+				   policy->max_taps);
+	if (err == -EINVAL)
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is no TAP of ours", tap->name);
+	/* set anyway: a leftover can then be attached to by its own user only */
+	if (!err && ioctl(tun, TUNSETOWNER, (unsigned long)caller->uid) < 0)
+		err = -errno;
+	if (!err)
+		err = link_find(nl, tap->name, 0, &link);
+	if (err)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s", tap->name,
+				   strerror(-err));
+	tap->index = link.index;
+	return check_total(nl, policy, outcome);
+}
+
+int tap_find(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
+	     struct tap *tap, struct outcome *outcome)
+{
+	struct link link;
+	int err;
+
+	name_tap(tap, host, caller->uid, (unsigned int)slot);
+	err = link_find(nl, tap->name, 0, &link);
+	if (!err && strcmp(link.kind, "tun") != 0)
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is no TAP", tap->name);
+	if (!err)
+		err = tap_is_alive(nl, tun, tap) == 1 ? 0 : -ENODEV;
+	if (err)
+		return outcome_set(outcome, OUTCOME_NOT_ALIVE, "%s: %s", tap->name, strerror(-err));
+	tap->index = link.index;
+	return 0;
+}
+
+int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *caller, int hub)
+{
+	const struct tc_place entry = { tap->index, TC_INGRESS, 10, 1 };
+	const struct tc_place rest = { tap->index, TC_INGRESS, 99, 1 };
+	const struct tc_action to_hub[] = { { TC_REDIRECT, hub, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct program from_guest = program_source(&tap->guest), drop = program_drop();
+	const struct mac mac = mac_of_tap(tap->guest);
+	char alias[LINK_ALIAS_SIZE];
+	int err;
+
+	snprintf(alias, sizeof(alias), "basilisk-tap uid=%u slot=%u pid=%d", tap->uid, tap->slot,
+		 caller->pid);
+	err = link_set(nl, tap->index, &(struct link_change){ .mac = &mac, .alias = alias,
+							      .flags = IFF_NOARP,
+							      .mask = IFF_NOARP, .quiet = true });
+	if (!err)
+		err = tc_ensure_clsact(nl, tap->index);
+	if (!err)
+		err = tc_replace(nl, rest, &drop, NULL);
+	if (!err)
+		err = tc_replace(nl, entry, &from_guest, to_hub);
+	if (!err)
+		err = link_set(nl, tap->index, &(struct link_change){ .flags = IFF_UP,
+								      .mask = IFF_UP });
+	return err;
+}

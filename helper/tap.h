@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tap.h: the TAPs, btap<uid hex>-<slot hex>. The name is the slot, and TUNSETIFF is its lock.
+ * Source: <linux/if_tun.h>, Documentation/networking/tuntap.rst.
+ */
+#ifndef BASILISK_TAP_HELPER_TAP_H
+#define BASILISK_TAP_HELPER_TAP_H
+
+#include "link.h"
+#include "outcome.h"
+#include "policy.h"
+
+#define TAPS_MAX 256 /* of all users; the policy's max-total is at most this */
+
+struct tap {
+	char name[IFNAME_SIZE];
+	int index; /* of the interface */
+	uint32_t uid;
+	unsigned int slot;
+	struct mac guest;
+};
+
+/* All TAPs there are; owned by whoever declared it. */
+struct taps {
+	struct link link[TAPS_MAX];
+	struct tap tap[TAPS_MAX];
+	size_t count;
+};
+
+/* Finds all TAPs by their names and kind. @host: mac_host(). 0 or a negative errno. */
+int tap_list(struct nl *nl, uint32_t host, struct taps *taps);
+
+/*
+ * Makes a TAP of the caller's on descriptor @tun: @slot, or with @slot -1 the highest that is
+ * free. A leftover of that name is removed first. 0, or -1 with OUTCOME_SLOT_BUSY,
+ * OUTCOME_QUOTA, OUTCOME_FOREIGN_DEVICE or OUTCOME_SYSTEM.
+ */
+int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
+	       const struct policy *policy, struct tap *tap, struct outcome *outcome);
+
+/* The caller's TAP in @slot, if it is alive. 0, or -1 with OUTCOME_NOT_ALIVE. */
+int tap_find(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
+	     struct tap *tap, struct outcome *outcome);
+
+/*
+ * Marks it as the caller's and lets in frames from its guest alone, bound for @hub (an ifindex);
+ * then up. Also of a TAP that is up already. 0 or a negative errno.
+ */
+int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *caller, int hub);
+
+/* 1: somebody holds it. 0: a leftover, which is now removed. Or a negative errno. */
+int tap_is_alive(struct nl *nl, int tun, const struct tap *tap);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tc.c: see tc.h. Relies on nl.h. Never uses NLM_F_EXCL for a filter: a rerun must repair and
+ * double nothing. Never removes or replaces a qdisc that is not an empty clsact.
+ */
+#include "tc.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/gen_stats.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <string.h>
+
+struct walk {
+	tc_each_fn *each;
+	void *user;
+	struct tc_place place;
+	bool clsact, other;
+	uint64_t drops;
+	int result;
+};
+
+static uint32_t parent_of(enum tc_direction direction)
+{
+	return TC_H_MAKE(TC_H_CLSACT, direction == TC_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+}
+
+static void read_stats(const struct nlattr *stats, struct walk *walk)
+{
+	const struct nlattr *attr;
+	struct gnet_stats_queue queue;
+
+	mnl_attr_for_each_nested(attr, stats) {
+		if (mnl_attr_get_type(attr) != TCA_STATS_QUEUE ||
+		    mnl_attr_get_payload_len(attr) < sizeof(queue))
+			continue;
+		memcpy(&queue, mnl_attr_get_payload(attr), sizeof(queue));
+		walk->drops = queue.drops;
+	}
+}
+
+static int on_qdisc(const struct nlmsghdr *message, void *user)
+{
+	const struct tcmsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr, *stats = NULL;
+	struct walk *walk = user;
+	bool clsact = false;
+
+	/* ingress and clsact both sit at this parent, and nothing else does */
+	if (message->nlmsg_type != RTM_NEWQDISC || header->tcm_ifindex != walk->place.index ||
+	    header->tcm_parent != TC_H_CLSACT)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*header)) {
+		if (mnl_attr_get_type(attr) == TCA_KIND)
+			clsact = strcmp(mnl_attr_get_str(attr), "clsact") == 0;
+		if (mnl_attr_get_type(attr) == TCA_STATS2)
+			stats = attr;
+	}
+	walk->clsact |= clsact;
+	walk->other |= !clsact;
+	if (clsact && stats)
+		read_stats(stats, walk);
+	return MNL_CB_OK;
+}
+
+static int look_at_qdiscs(struct nl *nl, int index, struct walk *walk)
+{
+	const struct tcmsg header = { .tcm_family = AF_UNSPEC, .tcm_ifindex = index };
+
+	walk->place.index = index;
+	nl_begin(nl, RTM_GETQDISC, NLM_F_DUMP, &header, sizeof(header));
+	return nl_ask(nl, on_qdisc, walk);
+}
+
+static int ask_clsact(struct nl *nl, int index, uint16_t type, uint16_t flags)
+{
+	const struct tcmsg header = { .tcm_family = AF_UNSPEC,
+				      .tcm_ifindex = index,
+				      .tcm_parent = TC_H_CLSACT,
+				      .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0) };
+	struct nlmsghdr *message = nl_begin(nl, type, flags, &header, sizeof(header));
+
+	mnl_attr_put_strz(message, TCA_KIND, "clsact");
+	return nl_ask(nl, NULL, NULL);
+}
+
+int tc_ensure_clsact(struct nl *nl, int index)
+{
+	struct walk walk = { 0 };
+	int err = ask_clsact(nl, index, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+
+	if (err != -EEXIST)
+		return err;
+	err = look_at_qdiscs(nl, index, &walk);
+	return err ? err : walk.clsact ? 0 : -EEXIST;
+}
+
+static int put_action(struct nlmsghdr *message, const struct tc_action *action, uint16_t n)
+{
+	bool in = action->direction == TC_INGRESS;
+	struct tc_mirred mirred = { .ifindex = (uint32_t)action->index };
+	struct nlattr *outer, *options;
+
+	switch (action->kind) {
+	case TC_MIRROR:
+	case TC_MIRROR_ON:
+	case TC_MIRROR_IN:
+		mirred.eaction = in ? TCA_INGRESS_MIRROR : TCA_EGRESS_MIRROR;
+		mirred.action = action->kind == TC_MIRROR    ? TC_ACT_PIPE
+				: action->kind == TC_MIRROR_ON ? TC_ACT_UNSPEC
+							       : TC_ACT_OK;
+		break;
+	case TC_REDIRECT:
+		mirred.eaction = in ? TCA_INGRESS_REDIR : TCA_EGRESS_REDIR;
+		mirred.action = TC_ACT_STOLEN;
+		break;
+	case TC_END:
+		return -EINVAL;
+	}
+	outer = mnl_attr_nest_start(message, n);
+	mnl_attr_put_strz(message, TCA_ACT_KIND, "mirred");
+	options = mnl_attr_nest_start(message, TCA_ACT_OPTIONS);
+	mnl_attr_put(message, TCA_MIRRED_PARMS, sizeof(mirred), &mirred);
+	mnl_attr_nest_end(message, options);
+	mnl_attr_nest_end(message, outer);
+	return 0;
+}
+
+static struct tcmsg filter_header(struct tc_place place)
+{
+	return (struct tcmsg){ .tcm_family = AF_UNSPEC,
+			       .tcm_ifindex = place.index,
+			       .tcm_handle = place.handle,
+			       .tcm_parent = parent_of(place.direction),
+			       .tcm_info = TC_H_MAKE((uint32_t)place.preference << 16,
+						     htons(ETH_P_ALL)) };
+}
+
+int tc_replace(struct nl *nl, struct tc_place place, const struct program *program,
+	       const struct tc_action *actions)
+{
+	const struct tcmsg header = filter_header(place);
+	struct nlmsghdr *message =
+		nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
+	struct nlattr *options, *list;
+
+	mnl_attr_put_strz(message, TCA_KIND, "bpf");
+	options = mnl_attr_nest_start(message, TCA_OPTIONS);
+	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program->len);
+	mnl_attr_put(message, TCA_BPF_OPS, program->len * sizeof(program->code[0]), program->code);
+	if (program->direct)
+		mnl_attr_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+	if (actions) {
+		list = mnl_attr_nest_start(message, TCA_BPF_ACT);
+		for (uint16_t n = 0; actions[n].kind != TC_END; n++)
+			put_action(message, &actions[n], n + 1);
+		mnl_attr_nest_end(message, list);
+	}
+	mnl_attr_nest_end(message, options);
+	return nl_ask(nl, NULL, NULL);
+}
+
+int tc_remove(struct nl *nl, struct tc_place place)
+{
+	const struct tcmsg header = filter_header(place);
+	struct nlmsghdr *message = nl_begin(nl, RTM_DELTFILTER, 0, &header, sizeof(header));
+	int err;
+
+	mnl_attr_put_strz(message, TCA_KIND, "bpf");
+	err = nl_ask(nl, NULL, NULL);
+	/* no filter, no preference, no clsact, no interface: all that is wanted */
+	return err == -ENOENT || err == -EINVAL || err == -ENODEV ? 0 : err;
+}
+
+static int on_filter(const struct nlmsghdr *message, void *user)
+{
+	const struct tcmsg *header = mnl_nlmsg_get_payload(message);
+	struct walk *walk = user;
+
+	if (message->nlmsg_type != RTM_NEWTFILTER || walk->result)
+		return MNL_CB_OK;
+	walk->place.preference = (uint16_t)(TC_H_MAJ(header->tcm_info) >> 16);
+	walk->place.handle = header->tcm_handle;
+	walk->result = walk->each(&walk->place, walk->user);
+	return MNL_CB_OK;
+}
+
+int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *each, void *user)
+{
+	const struct tcmsg header = { .tcm_family = AF_UNSPEC,
+				      .tcm_ifindex = index,
+				      .tcm_parent = parent_of(direction) };
+	struct walk walk = { .each = each,
+			     .user = user,
+			     .place = { .index = index, .direction = direction } };
+	int err;
+
+	nl_begin(nl, RTM_GETTFILTER, NLM_F_DUMP, &header, sizeof(header));
+	err = nl_ask(nl, on_filter, &walk);
+	return err == -EINVAL || err == -ENOENT ? 0 : err ? err : walk.result;
+}
+
+static int any_filter(const struct tc_place *place, void *user)
+{
+	(void)place;
+	(void)user;
+	return 1;
+}
+
+int tc_remove_empty_clsact(struct nl *nl, int index)
+{
+	struct walk walk = { 0 };
+	int err = look_at_qdiscs(nl, index, &walk);
+
+	for (enum tc_direction d = TC_INGRESS; !err && walk.clsact && d <= TC_EGRESS; d++)
+		err = tc_each(nl, index, d, any_filter, NULL);
+	if (err < 0)
+		return err;
+	return err || !walk.clsact ? 0 : ask_clsact(nl, index, RTM_DELQDISC, 0);
+}
+
+int tc_drops(struct nl *nl, int index, uint64_t *drops)
+{
+	struct walk walk = { 0 };
+	int err = look_at_qdiscs(nl, index, &walk);
+
+	*drops = walk.drops;
+	return err;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tc.h: traffic control by rtnetlink: clsact, and cls_bpf filters with mirred actions.
+ * Source: <linux/pkt_sched.h>, <linux/pkt_cls.h>, <linux/tc_act/tc_mirred.h>.
+ */
+#ifndef BASILISK_TAP_HELPER_TC_H
+#define BASILISK_TAP_HELPER_TC_H
+
+#include <stdint.h>
+
+#include "nl.h"
+#include "program.h"
+
+enum tc_direction { TC_INGRESS, TC_EGRESS };
+
+/* Where a filter stands: the four together name it. */
+struct tc_place {
+	int index; /* of the interface */
+	enum tc_direction direction;
+	uint16_t preference;
+	uint32_t handle;
+};
+
+/* What happens to a frame that matches. */
+struct tc_action {
+	enum tc_kind {
+		TC_END = 0,   /* closes a list */
+		TC_MIRROR,    /* a copy there, then the next action */
+		TC_MIRROR_ON, /* a copy there, then the next filter, an administrator's too */
+		TC_MIRROR_IN, /* a copy there, and the frame itself to this interface's stack */
+		TC_REDIRECT,  /* there, and nowhere else */
+	} kind;
+	int index; /* there */
+	enum tc_direction direction;
+};
+
+/* A list of actions needs at most this many, TC_END included. */
+#define TC_ACTIONS_MAX 4
+
+/*
+ * Ensures that the interface has clsact. 0, -EEXIST where another qdisc is in its place (which
+ * would take egress filters without ever running them), or a negative errno.
+ */
+int tc_ensure_clsact(struct nl *nl, int index);
+
+/* Creates the filter, or replaces whatever stands there. @actions NULL for a verdict. */
+int tc_replace(struct nl *nl, struct tc_place place, const struct program *program,
+	       const struct tc_action *actions);
+
+/* Removes the filter, and its preference with the last one. 0 also where there was none. */
+int tc_remove(struct nl *nl, struct tc_place place);
+
+/* Calls @each with the place of every filter of a direction; a result other than 0 ends it. */
+typedef int tc_each_fn(const struct tc_place *place, void *user);
+int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *each, void *user);
+
+/* Removes clsact if it holds no filter at all, anybody's. 0 also where there is none. */
+int tc_remove_empty_clsact(struct nl *nl, int index);
+
+/* Frames that filters of the interface's clsact dropped; 0 where it has none. */
+int tc_drops(struct nl *nl, int index, uint64_t *drops);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * text.h: text files of root's, read whole and taken apart in place.
+ */
+#ifndef BASILISK_TAP_HELPER_TEXT_H
+#define BASILISK_TAP_HELPER_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TEXT_MAX 262144 /* bytes of the longest file that is read */
+
+/* A file's content; owned by whoever declared it. What text_next() returns points into it. */
+struct text {
+	char bytes[TEXT_MAX + 1];
+	size_t len, at;
+};
+
+/*
+ * Reads the regular file open at @fd from its beginning. 0, -EACCES (not root's, or others may
+ * write it), -EFBIG, -EILSEQ (a NUL byte: what follows would be invisible), or another errno.
+ */
+int text_read(struct text *text, int fd);
+
+/* The next piece up to @end or the text's end, NUL-terminated; NULL after the last. */
+char *text_next(struct text *text, char end);
+
+/*
+ * Looks @name up in a text in the form of passwd(5) or group(5), from its beginning, and sets
+ * *@id to the number in the third field. 0, -ENOENT, or -EINVAL: no number there. No name service is asked.
+ */
+int text_find_name(struct text *text, const char *name, uint32_t *id);
+
+/* The name of the first line whose third field is @id. 0, -ENOENT, or -ENOSPC: over @size. */
+int text_find_id(struct text *text, uint32_t id, char *name, size_t size);
+
+/* The fourth field of the line of @name: in passwd(5) the primary group. As text_find_name(). */
+int text_find_group_of(struct text *text, const char *name, uint32_t *gid);
+
+/* The ids of all lines of a group(5) text that list @name as a member; -ENOSPC over @max. */
+int text_find_groups(struct text *text, const char *name, uint32_t *ids, size_t max);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * uplink.c: see uplink.h. Reads links, routes and nl80211; never changes anything. Names come
+ * from the policy or the kernel; all decisions are made on the kernel's numbers.
+ */
+#include "uplink.h"
+
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/nl80211.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+
+struct route {
+	int index;
+	uint32_t metric;
+};
+
+/* Default routes of the main table; the lowest metric counts, IPv4 before IPv6. */
+static int on_route(const struct nlmsghdr *message, void *user)
+{
+	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	struct route *best = user, found = { 0 };
+	const struct rtnexthop *hop;
+	const struct nlattr *attr;
+
+	if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_dst_len != 0 ||
+	    header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*header)) {
+		switch (mnl_attr_get_type(attr)) {
+		case RTA_OIF:
+			found.index = (int)mnl_attr_get_u32(attr);
+			break;
+		case RTA_PRIORITY:
+			found.metric = mnl_attr_get_u32(attr);
+			break;
+		case RTA_MULTIPATH:
+			hop = mnl_attr_get_payload(attr);
+			if (mnl_attr_get_payload_len(attr) >= sizeof(*hop))
+				found.index = hop->rtnh_ifindex;
+			break;
+		}
+	}
+	if (found.index && (!best->index || found.metric < best->metric))
+		*best = found;
+	return MNL_CB_OK;
+}
+
+static int default_route(struct nl *nl, int *index)
+{
+	static const unsigned char families[] = { AF_INET, AF_INET6 };
+	struct route best = { 0 };
+
+	for (size_t i = 0; i < sizeof(families) && !best.index; i++) {
+		const struct rtmsg header = { .rtm_family = families[i] };
+		int err;
+
+		nl_begin(nl, RTM_GETROUTE, NLM_F_DUMP, &header, sizeof(header));
+		err = nl_ask(nl, on_route, &best);
+		if (err && err != -EAFNOSUPPORT && err != -EOPNOTSUPP)
+			return err;
+	}
+	*index = best.index;
+	return 0;
+}
+
+static int on_family(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
+			*(uint16_t *)user = mnl_attr_get_u16(attr);
+	return MNL_CB_OK;
+}
+
+/* 1 where nl80211 knows the interface, 0 where not, or a negative errno. */
+static int is_wireless(struct nl *nl, int index)
+{
+	const struct genlmsghdr ask_family = { .cmd = CTRL_CMD_GETFAMILY, .version = 1 };
+	const struct genlmsghdr ask_interface = { .cmd = NL80211_CMD_GET_INTERFACE };
+	struct nlmsghdr *message = nl_begin(nl, GENL_ID_CTRL, 0, &ask_family, sizeof(ask_family));
+	uint16_t family = 0;
+	int err;
+
+	mnl_attr_put_strz(message, CTRL_ATTR_FAMILY_NAME, NL80211_GENL_NAME);
+	err = nl_ask(nl, on_family, &family);
+	if (err == -ENOENT || (!err && !family))
+		return 0; /* a kernel without any wireless card */
+	if (err)
+		return err;
+	message = nl_begin(nl, family, 0, &ask_interface, sizeof(ask_interface));
+	mnl_attr_put_u32(message, NL80211_ATTR_IFINDEX, (uint32_t)index);
+	err = nl_ask(nl, NULL, NULL);
+	return err == -ENODEV || err == -EINVAL || err == -ENOENT ? 0 : err ? err : 1;
+}
+
+static bool is_ethernet(const struct link *link)
+{
+	return link->hardware == ARPHRD_ETHER && !(link->flags & IFF_LOOPBACK);
+}
+
+/* A card that may be chosen without being named: hardware, or what stands for it in a container. */
+static bool is_card(const struct link *link)
+{
+	return is_ethernet(link) && !link->master && link->carrier &&
+	       (!link->kind[0] || strcmp(link->kind, "bond") == 0 ||
+		(strcmp(link->kind, "veth") == 0 && link->elsewhere));
+}
+
+struct candidates {
+	struct link link[16];
+	size_t count;
+};
+
+static int collect_card(const struct link *link, void *user)
+{
+	struct candidates *c = user;
+
+	if (is_card(link) && c->count < sizeof(c->link) / sizeof(c->link[0]))
+		c->link[c->count++] = *link;
+	return 0;
+}
+
+/* The uplink by 'uplink auto'; link->index 0 where there is none. */
+static int find_card(struct nl *route, struct nl *generic, struct link *link, const char **why)
+{
+	struct candidates cards = { .count = 0 };
+	int index = 0, err = default_route(route, &index);
+
+	memset(link, 0, sizeof(*link));
+	if (!err && index)
+		err = link_find(route, NULL, index, link);
+	if (err && err != -ENODEV)
+		return err;
+	*why = "it has the default route";
+	if (link->index && is_ethernet(link) && !is_wireless(generic, link->index))
+		return 0;
+	err = link_each(route, collect_card, &cards);
+	for (size_t i = 0; !err && i < cards.count; i++) {
+		if (is_wireless(generic, cards.link[i].index))
+			continue;
+		*link = cards.link[i];
+		*why = "it is wired and has a carrier";
+		return 0;
+	}
+	/* a tunnel with the default route is no card; a wireless card still serves this host */
+	if (link->index && !is_ethernet(link))
+		memset(link, 0, sizeof(*link));
+	return err;
+}
+
+static int join(const struct policy *policy, const struct link *bridge, struct plan *plan)
+{
+	if (strcmp(bridge->kind, "bridge") != 0 || !policy_may_join(policy, bridge->name))
+		return -EPERM;
+	plan->attach = ATTACH_JOIN;
+	plan->uplink = *bridge;
+	return 0;
+}
+
+static int plan_join(struct nl *route, const struct policy *policy, const char *name,
+		     struct plan *plan, struct outcome *outcome)
+{
+	struct link bridge;
+	int err = link_find(route, name, 0, &bridge);
+
+	if (err)
+		return outcome_set(outcome, OUTCOME_BRIDGE_REFUSED, "bridge %s: %s", name,
+				   strerror(-err));
+	if (join(policy, &bridge, plan))
+		return outcome_set(outcome, OUTCOME_BRIDGE_REFUSED, "%s is %s", name,
+				   strcmp(bridge.kind, "bridge") ? "no bridge" :
+								   "named by no 'join' line");
+	return 0;
+}
+
+void uplink_fall_back(struct plan *plan, enum attach attach, const char *why)
+{
+	plan->attach = attach;
+	snprintf(plan->why, sizeof(plan->why), "%s", why);
+	if (attach == ATTACH_NONE)
+		memset(&plan->uplink, 0, sizeof(plan->uplink));
+}
+
+/* What 'attach auto' gets from the uplink that was found. */
+static int plan_auto(struct nl *route, struct nl *generic, const struct policy *policy,
+		     struct plan *plan, struct outcome *outcome)
+{
+	const struct link *up = &plan->uplink;
+	struct link bridge = *up;
+	char why[OUTCOME_WHAT_SIZE];
+	int wireless;
+
+	if (!up->index) {
+		uplink_fall_back(plan, ATTACH_NONE, policy->uplink_none ?
+						"the policy says 'uplink none'" :
+						"there is no network card with a default route or a carrier");
+		return 0;
+	}
+	if (up->master && link_find(route, NULL, up->master, &bridge))
+		memset(&bridge, 0, sizeof(bridge));
+	if (strcmp(bridge.kind, "bridge") == 0) {
+		if (join(policy, &bridge, plan) == 0)
+			return 0;
+		snprintf(why, sizeof(why), "%s is %s %s, which no 'join' line of %s names", up->name,
+			 up->master ? "a port of bridge" : "the bridge", bridge.name, POLICY_FILE);
+		plan->uplink = bridge; /* where the host's own stack is */
+		uplink_fall_back(plan, ATTACH_HOST, why);
+		return 0;
+	}
+	if (strcmp(up->port_of, "bond") == 0 || strcmp(up->port_of, "team") == 0)
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s %s: name that",
+				   up->name, up->port_of, bridge.name);
+	wireless = is_wireless(generic, up->index);
+	if (wireless < 0)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "nl80211 about %s: %s", up->name,
+				   strerror(-wireless));
+	plan->attach = ATTACH_PATCH;
+	if (wireless) {
+		snprintf(why, sizeof(why), "%s is wireless and cannot be bridged", up->name);
+		uplink_fall_back(plan, ATTACH_HOST, why);
+	}
+	return 0;
+}
+
+/* Narrows what 'auto' would get to what the policy asks for by name. */
+static int plan_named(enum attach wanted, struct plan *plan, struct outcome *outcome)
+{
+	char why[OUTCOME_WHAT_SIZE];
+
+	if (wanted == ATTACH_NONE || (wanted == ATTACH_HOST && plan->uplink.index)) {
+		snprintf(why, sizeof(why), "the policy says 'attach %s'", attach_name(wanted));
+		uplink_fall_back(plan, wanted, why);
+		return 0;
+	}
+	if (!plan->uplink.index)
+		return outcome_set(outcome, OUTCOME_NO_UPLINK, "'attach %s' in %s needs an uplink: %s",
+				   attach_name(wanted), POLICY_FILE, plan->why);
+	if (plan->attach != ATTACH_PATCH)
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "'attach %s' in %s does not fit: %s",
+				   attach_name(wanted), POLICY_FILE,
+				   plan->attach == ATTACH_JOIN ? "the uplink is a port of a bridge" :
+								 plan->why);
+	plan->attach = wanted;
+	return 0;
+}
+
+int uplink_plan(struct nl *route, struct nl *generic, const struct policy *policy,
+		const char *bridge, struct plan *plan, struct outcome *outcome)
+{
+	const char *why = "the policy names it";
+	int err = 0;
+
+	memset(plan, 0, sizeof(*plan));
+	if (bridge[0])
+		return plan_join(route, policy, bridge, plan, outcome);
+	if (policy->uplink[0])
+		err = link_find(route, policy->uplink, 0, &plan->uplink);
+	else if (!policy->uplink_none)
+		err = find_card(route, generic, &plan->uplink, &why);
+	if (err == -ENODEV)
+		return outcome_set(outcome, OUTCOME_NO_UPLINK, "'uplink %s' in %s: no such interface",
+				   policy->uplink, POLICY_FILE);
+	if (err)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "looking for the uplink: %s",
+				   strerror(-err));
+	if (plan->uplink.index && !is_ethernet(&plan->uplink))
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is no Ethernet interface",
+				   plan->uplink.name);
+	snprintf(plan->chosen, sizeof(plan->chosen), "%s", plan->uplink.index ? why : "");
+	if (plan_auto(route, generic, policy, plan, outcome))
+		return -1;
+	return policy->attach_auto ? 0 : plan_named(policy->attach, plan, outcome);
+}

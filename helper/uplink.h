@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * uplink.h: which card leads to the LAN, and what can be attached to it.
+ */
+#ifndef BASILISK_TAP_HELPER_UPLINK_H
+#define BASILISK_TAP_HELPER_UPLINK_H
+
+#include "link.h"
+#include "policy.h"
+
+/* What is to be built. Owned by whoever declared it. */
+struct plan {
+	enum attach attach;
+	struct link uplink; /* the card, or the bridge for ATTACH_JOIN; index 0: none */
+	bool asked;	 /* the caller named the bridge */
+	char chosen[48]; /* why this uplink */
+	char why[OUTCOME_WHAT_SIZE]; /* why not more; "" where there is no more */
+};
+
+/*
+ * Finds the uplink and decides the attachment, by the policy and @bridge (a bridge's name that
+ * the caller asks for, or ""). @generic asks nl80211. Changes nothing. 0, or -1 with @outcome.
+ */
+int uplink_plan(struct nl *route, struct nl *generic, const struct policy *policy,
+		const char *bridge, struct plan *plan, struct outcome *outcome);
+
+/* The plan one step down, because the kernel did not allow @plan: @why goes to the user. */
+void uplink_fall_back(struct plan *plan, enum attach attach, const char *why);
+
+#endif
