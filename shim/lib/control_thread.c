@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * control_thread.c: see control_thread.h. Joins the parts that decide (confirm.c), find
+ * (discovery.h), watch (interfaces.c), answer (status.c) and mend (attachment.c) to one loop.
+ *
+ * Must never: hold the device's lock while it waits, or run the emulator's signal handlers.
+ */
+#include "control_thread.h"
+
+#include <avahi-common/timeval.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "attachment.h"
+#include "clock.h"
+#include "confirm.h"
+#include "device.h"
+#include "discovery.h"
+#include "identity.h"
+#include "interfaces.h"
+#include "log.h"
+#include "loop.h"
+#include "status.h"
+
+#define STACK_SIZE	(256 * 1024)
+#define CONTROL_BATCH	64  /* confirmation frames answered before others have their turn */
+#define FAREWELL_MS	100 /* how long the peers may take to hear our goodbye */
+#define REPAIR_FIRST_MS 50
+#define REPAIR_TRIES	6
+
+/* The interfaces that our way to the LAN is made of. */
+struct links {
+	struct interface_look tap;
+	struct interface_look uplink;
+	struct interface_look hub;
+};
+
+struct control_thread {
+	struct bt_device *device;
+	pthread_t thread;
+	struct loop *loop;
+	const AvahiPoll *poll;
+	AvahiWatch *on_control;
+	AvahiWatch *on_notice;
+	AvahiTimeout *tick;
+	AvahiTimeout *repair;
+	unsigned int repair_tries;
+	struct interfaces *interfaces;
+	struct status *status;
+	struct discovery *discovery;
+	struct confirm confirm;
+	struct links links;
+};
+
+/* ---- time ---- */
+
+static void set_timeout(const struct control_thread *t, AvahiTimeout *timeout, int ms)
+{
+	struct timeval at;
+
+	if (ms >= 0)
+		avahi_elapse_time(&at, (unsigned int)ms, 0);
+	t->poll->timeout_update(timeout, ms >= 0 ? &at : NULL);
+}
+
+static void on_tick(AvahiTimeout *timeout, void *user)
+{
+	struct control_thread *t = user;
+	int wait;
+
+	pthread_mutex_lock(&t->device->lock);
+	wait = confirm_tick(&t->confirm, clock_ms());
+	pthread_mutex_unlock(&t->device->lock);
+	set_timeout(t, timeout, wait);
+}
+
+/* After anything that may have changed what is due when. */
+static void tick_now(struct control_thread *t)
+{
+	on_tick(t->tick, t);
+}
+
+/* ---- what confirm.c asks for; called with the lock held ---- */
+
+static void send_confirmation(void *user, const uint8_t *frame, const struct tunnel_target *to)
+{
+	struct control_thread *t = user;
+
+	count(&t->device->counters.control_out);
+	if (to)
+		tunnel_send(&t->device->tunnel, to, frame, CONTROL_LEN);
+	else
+		device_send_by_tap(t->device, frame, CONTROL_LEN);
+}
+
+static bool on_link(void *user, const struct address *address)
+{
+	const struct control_thread *t = user;
+
+	return interfaces_on_link(t->interfaces, address);
+}
+
+static void tell(void *user, enum confirm_news news, const struct peer *peer)
+{
+	static const char *const text[] = {
+		[CONFIRM_FOUND] = "is announced",
+		[CONFIRM_PROVEN] = "has answered",
+		[CONFIRM_MOVED] = "has moved",
+		[CONFIRM_BY_TAP] = "is reached by the TAP",
+		[CONFIRM_BY_TUNNEL] = "is reached by the tunnel alone",
+		[CONFIRM_CHANGED] = "is attached in another way",
+		[CONFIRM_GONE] = "is gone",
+		[CONFIRM_TWIN] = "is another emulator's address as well: one of the two hosts "
+				 "has a copied /etc/machine-id",
+	};
+	char mac[MAC_TEXT_LEN], at[ADDRESS_TEXT_SIZE] = "nowhere";
+
+	(void)user;
+	if (peer->sending < PEER_ADDRESSES)
+		address_format(&peer->address[peer->sending], peer->port, at);
+	log_say(LOG_DEBUG, "%s at %s (%s) %s", mac_format(&peer->mac, mac), at,
+		attach_name(peer->attach) ?: "?", text[news]);
+}
+
+/* ---- what comes in ---- */
+
+static void take_confirmation(struct control_thread *t, const uint8_t *frame, size_t len,
+			      const struct tunnel_target *from)
+{
+	struct bt_device *d = t->device;
+	int err;
+
+	pthread_mutex_lock(&d->lock);
+	err = confirm_frame(&t->confirm, frame, len, from, clock_ms());
+	pthread_mutex_unlock(&d->lock);
+	count(err ? &d->counters.control_bad : &d->counters.control_in);
+	if (t->confirm.farewell && t->confirm.farewells == 0)
+		loop_quit(t->loop);
+}
+
+static void on_control(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
+{
+	struct control_thread *t = user;
+	struct tunnel_target from;
+	uint8_t frame[CONTROL_LEN + 1]; /* a longer one is not ours */
+	ssize_t n;
+
+	(void)watch;
+	(void)event;
+	for (int i = 0; i < CONTROL_BATCH; i++) {
+		n = tunnel_receive(&t->device->tunnel, fd, frame, sizeof(frame), &from);
+		if (n == -EAGAIN)
+			break;
+		if (n == CONTROL_LEN && frame_check(frame, (size_t)n) == FRAME_OK)
+			take_confirmation(t, frame, (size_t)n, &from);
+		else
+			count(&t->device->counters.control_bad);
+	}
+	tick_now(t);
+}
+
+static void tap_is_lost(struct control_thread *t);
+
+static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
+{
+	struct control_thread *t = user;
+	struct bt_device *d = t->device;
+	struct notice notice;
+	struct peer *peer;
+
+	(void)watch;
+	(void)event;
+	for (int i = 0; i < CONTROL_BATCH; i++) {
+		if (recv(fd, &notice, sizeof(notice), MSG_DONTWAIT) != sizeof(notice))
+			break;
+		if (notice.kind == NOTICE_TAP_LOST) {
+			tap_is_lost(t);
+		} else if (notice.kind == NOTICE_CONTROL) {
+			take_confirmation(t, notice.frame, CONTROL_LEN, NULL);
+		} else {
+			pthread_mutex_lock(&d->lock);
+			peer = peers_find(&d->peers, &notice.mac);
+			if (notice.kind == NOTICE_STRANGER)
+				confirm_unknown(&t->confirm, &notice.mac, &notice.from, clock_ms());
+			else if (peer)
+				confirm_doubt(&t->confirm, peer, clock_ms());
+			pthread_mutex_unlock(&d->lock);
+		}
+	}
+	tick_now(t);
+}
+
+/* ---- the discovery ---- */
+
+static void on_found(void *user, const struct txt *txt, const struct sockaddr_in6 *address)
+{
+	struct control_thread *t = user;
+	struct tunnel_target at = { address_of(address), ntohs(address->sin6_port) };
+
+	pthread_mutex_lock(&t->device->lock);
+	confirm_found(&t->confirm, txt, &at, clock_ms());
+	pthread_mutex_unlock(&t->device->lock);
+	tick_now(t);
+}
+
+static void on_lost(void *user, const struct mac *mac)
+{
+	struct control_thread *t = user;
+
+	pthread_mutex_lock(&t->device->lock);
+	confirm_lost(&t->confirm, mac, clock_ms());
+	pthread_mutex_unlock(&t->device->lock);
+	tick_now(t);
+}
+
+static void on_discovery_state(void *user, const char *line)
+{
+	struct control_thread *t = user;
+
+	pthread_mutex_lock(&t->device->lock);
+	snprintf(t->device->said.discovery, sizeof(t->device->said.discovery), "%s", line);
+	pthread_mutex_unlock(&t->device->lock);
+	log_say(LOG_DEBUG, "%s", line);
+}
+
+static struct txt announcement(const struct bt_device *d)
+{
+	struct txt txt = { .mac = d->mac,
+			   .port = d->tunnel.port,
+			   .attach = (enum attach)atomic_load(&d->attach) };
+
+	txt.bridged = attach_is_bridged(txt.attach);
+	identity_name(txt.hostname, sizeof(txt.hostname));
+	return txt;
+}
+
+static void start_discovery(struct control_thread *t)
+{
+	static const struct discovery_events events = { on_found, on_lost, on_discovery_state };
+	struct txt txt = announcement(t->device);
+	int err = discovery_start(t->poll, &txt, &events, t, &t->discovery);
+
+	if (err)
+		log_say(LOG_INFO, "no peers will be found: the discovery does not start (%s)",
+			strerrordesc_np(-err));
+}
+
+/* ---- mending ---- */
+
+/* Everyone is told how we are attached now: the user, the peers, the network. */
+static void attachment_changed(struct control_thread *t)
+{
+	struct bt_device *d = t->device;
+	struct txt txt = announcement(d);
+
+	attachment_say(d);
+	pthread_mutex_lock(&d->lock);
+	confirm_attach(&t->confirm, txt.attach, clock_ms());
+	pthread_mutex_unlock(&d->lock);
+	if (t->discovery)
+		discovery_update(t->discovery, &txt);
+	tick_now(t);
+}
+
+static void tap_is_lost(struct control_thread *t)
+{
+	struct bt_device *d = t->device;
+
+	pthread_mutex_lock(&d->lock);
+	snprintf(d->said.reason, sizeof(d->said.reason), "the TAP %s has gone; it is asked for again",
+		 d->said.tap);
+	d->said.tap[0] = d->said.uplink[0] = '\0';
+	pthread_mutex_unlock(&d->lock);
+	attachment_changed(t);
+	t->repair_tries = 0;
+	set_timeout(t, t->repair, REPAIR_FIRST_MS);
+}
+
+static struct links look_at_links(struct bt_device *d)
+{
+	char tap[IFNAME_SIZE], uplink[IFNAME_SIZE];
+
+	pthread_mutex_lock(&d->lock);
+	memcpy(tap, d->said.tap, sizeof(tap));
+	memcpy(uplink, d->said.uplink, sizeof(uplink));
+	pthread_mutex_unlock(&d->lock);
+	return (struct links){ interfaces_look(tap), interfaces_look(uplink),
+			       interfaces_look("bthub") };
+}
+
+static void on_repair(AvahiTimeout *timeout, void *user)
+{
+	struct control_thread *t = user;
+	struct bt_device *d = t->device;
+
+	set_timeout(t, timeout, -1);
+	if (atomic_load(&d->tap_alive)) {
+		attachment_repair(d);
+		t->links = look_at_links(d); /* what the helper has mended is no news */
+		return;
+	}
+	if (attachment_renew(d)) {
+		t->links = look_at_links(d);
+		attachment_changed(t);
+		return;
+	}
+	/* 50 ms, then 0.2, 0.8, 3.2, 12.8, 51.2 seconds: after that it stays as it is */
+	if (++t->repair_tries < REPAIR_TRIES)
+		set_timeout(t, timeout, REPAIR_FIRST_MS << 2 * t->repair_tries);
+	else
+		attachment_say(d);
+}
+
+static bool looks_equal(const struct interface_look *a, const struct interface_look *b)
+{
+	return a->index == b->index && a->up == b->up && a->running == b->running &&
+	       mac_equal(&a->mac, &b->mac);
+}
+
+static void on_interfaces(void *user)
+{
+	struct control_thread *t = user;
+	struct bt_device *d = t->device;
+	struct links now;
+
+	pthread_mutex_lock(&d->lock);
+	confirm_doubt(&t->confirm, NULL, clock_ms());
+	pthread_mutex_unlock(&d->lock);
+	tick_now(t);
+	if (!atomic_load(&d->tap_alive))
+		return;
+	now = look_at_links(d);
+	if (!now.tap.index)
+		device_tap_lost(d); /* nobody may be reading from it just now */
+	else if (!looks_equal(&now.tap, &t->links.tap) ||
+		 !looks_equal(&now.uplink, &t->links.uplink) ||
+		 !looks_equal(&now.hub, &t->links.hub))
+		set_timeout(t, t->repair, REPAIR_FIRST_MS);
+	t->links = now;
+}
+
+/* ---- life ---- */
+
+static void on_farewell_over(AvahiTimeout *timeout, void *user)
+{
+	struct control_thread *t = user;
+
+	(void)timeout;
+	loop_quit(t->loop);
+}
+
+static void say_farewell(struct control_thread *t)
+{
+	AvahiTimeout *over;
+	struct timeval at;
+
+	pthread_mutex_lock(&t->device->lock);
+	confirm_farewell(&t->confirm, clock_ms());
+	pthread_mutex_unlock(&t->device->lock);
+	if (!t->confirm.farewells)
+		return;
+	avahi_elapse_time(&at, FAREWELL_MS, 0);
+	over = t->poll->timeout_new(t->poll, &at, on_farewell_over, t);
+	if (!over)
+		return;
+	set_timeout(t, t->repair, -1);
+	loop_run(t->loop);
+	t->poll->timeout_free(over);
+}
+
+static void *thread_main(void *argument)
+{
+	struct control_thread *t = argument;
+
+	pthread_setname_np(pthread_self(), "basilisk-tap");
+	start_discovery(t);
+	loop_run(t->loop);
+	discovery_stop(t->discovery);
+	t->discovery = NULL;
+	say_farewell(t);
+	return NULL;
+}
+
+static void free_parts(struct control_thread *t)
+{
+	status_stop(t->status);
+	interfaces_stop(t->interfaces);
+	loop_free(t->loop); /* with the watches and timeouts that are left */
+	free(t);
+}
+
+static int make_parts(struct control_thread *t)
+{
+	static const struct interfaces_events events = { on_interfaces };
+	static const struct confirm_calls calls = { send_confirmation, on_link, tell };
+	struct bt_device *d = t->device;
+	struct siphash_key key;
+	int err = loop_new(&t->loop);
+
+	if (err)
+		return err;
+	t->poll = loop_api(t->loop);
+	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+		return -EIO;
+	confirm_init(&t->confirm, &d->peers, &d->mac, (enum attach)atomic_load(&d->attach), &key,
+		     &calls, t, clock_ms());
+	err = interfaces_start(t->poll, &events, t, &t->interfaces);
+	if (err)
+		return err;
+	t->links = look_at_links(d);
+	t->on_control = t->poll->watch_new(t->poll, d->tunnel.control, AVAHI_WATCH_IN, on_control, t);
+	t->on_notice = t->poll->watch_new(t->poll, d->notice[0], AVAHI_WATCH_IN, on_notice, t);
+	t->tick = t->poll->timeout_new(t->poll, NULL, on_tick, t);
+	t->repair = t->poll->timeout_new(t->poll, NULL, on_repair, t);
+	if (!t->on_control || !t->on_notice || !t->tick || !t->repair)
+		return -ENOMEM;
+	err = status_start(t->poll, d, &t->status);
+	if (err)
+		log_say(LOG_DEBUG, "no status: %s", strerrordesc_np(-err));
+	return 0;
+}
+
+static int start_thread(struct control_thread *t)
+{
+	static const int crash[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+	struct sched_param ordinary = { .sched_priority = 0 };
+	pthread_attr_t attr;
+	sigset_t blocked, before;
+	int err;
+
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof(crash) / sizeof(crash[0]); i++)
+		sigdelset(&blocked, crash[i]);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	/* the emulator's thread may be a real-time one, and what we do is not urgent */
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	pthread_attr_setschedparam(&attr, &ordinary);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	err = -pthread_create(&t->thread, &attr, thread_main, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return err;
+}
+
+int control_thread_start(struct bt_device *device, struct control_thread **control)
+{
+	struct control_thread *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->device = device;
+	err = make_parts(t);
+	if (!err)
+		err = start_thread(t);
+	if (err)
+		free_parts(t);
+	else
+		*control = t;
+	return err;
+}
+
+void control_thread_stop(struct control_thread *control)
+{
+	if (!control)
+		return;
+	loop_quit(control->loop);
+	pthread_join(control->thread, NULL);
+	free_parts(control);
+}

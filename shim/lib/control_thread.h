@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * control_thread.h: the one thread of an open device. It finds the peers, answers their
+ * confirmation frames while the emulated Mac is frozen, tells who asks how things are, and mends
+ * what breaks. No frame of the guest passes through it.
+ */
+#ifndef BASILISK_TAP_SHIM_CONTROL_THREAD_H
+#define BASILISK_TAP_SHIM_CONTROL_THREAD_H
+
+struct bt_device;
+struct control_thread;
+
+/* Starts @device's thread; all but the thread itself is there. 0 or a negative errno. */
+int control_thread_start(struct bt_device *device, struct control_thread **control);
+
+/* Says goodbye to the peers and the network, ends the thread and frees it. NULL is nothing. */
+void control_thread_stop(struct control_thread *control);
+
+#endif

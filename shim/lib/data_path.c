@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * data_path.c: bt_receive() and bt_send(): a frame's way between the guest and the kernel, on
+ * the emulator's own threads. One system call each way for a frame, no copy, no allocation.
+ *
+ * Must never: block, wait for the control thread, or let the guest see a frame that route_frame()
+ * did not send to it.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "clock.h"
+#include "device.h"
+
+#define RECEIVE_BUDGET 256 /* frames looked at in one bt_receive() that are not the guest's */
+#define TURN	       32  /* frames from one source before the other one is looked at */
+#define HEARD_MS       60000
+#define STRANGER_MS    2  /* at most one notice about strangers in so many ms */
+#define UNPROVEN_RATE  20 /* group frames a second to peers that were never heard of */
+
+enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCES };
+
+void device_notice(const struct bt_device *device, const struct notice *notice)
+{
+	send(device->notice[1], notice, sizeof(*notice), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void notice_mac(const struct bt_device *device, enum notice_kind kind,
+		       const struct mac *mac, const struct tunnel_target *from)
+{
+	struct notice notice = { .kind = kind, .mac = *mac };
+
+	if (from)
+		notice.from = *from;
+	device_notice(device, &notice);
+}
+
+/* A stranger is worth a notice, a flood of them is not. */
+static void notice_stranger(struct bt_device *d, const struct mac *mac,
+			    const struct tunnel_target *from)
+{
+	uint32_t now = clock_ms_coarse();
+	uint32_t next = atomic_load_explicit(&d->notice_next, memory_order_relaxed);
+
+	if (!mac_is_guest(mac) || time_after(next, now))
+		return;
+	if (atomic_compare_exchange_strong(&d->notice_next, &next, now + STRANGER_MS))
+		notice_mac(d, NOTICE_STRANGER, mac, from);
+}
+
+static void dropped(struct bt_device *d, enum drop reason)
+{
+	count(&d->counters.drop[reason]);
+}
+
+/* 0, or the reason why the frame must not go on, whoever sent it. */
+static enum drop check(const uint8_t *frame, size_t len)
+{
+	static const enum drop reason[FRAME_ERRORS] = {
+		[FRAME_OK] = DROP_NONE,
+		[FRAME_SHORT] = DROP_SHORT,
+		[FRAME_LONG] = DROP_LONG,
+		[FRAME_GROUP_SOURCE] = DROP_GROUP_SOURCE,
+	};
+
+	return reason[frame_check(frame, len)];
+}
+
+/* ---- to the guest ---- */
+
+/* The peer was heard by the TAP: a copy of its group frames by the tunnel is one too many. */
+static void heard_by_tap(struct bt_device *d, const struct mac *source)
+{
+	struct peer *peer;
+
+	if (!mac_is_guest(source))
+		return;
+	pthread_mutex_lock(&d->lock);
+	peer = peers_find(&d->peers, source);
+	if (peer) {
+		peer->heard = peer->tap_heard = clock_ms_coarse();
+		peer->on_tap = 1;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* A frame's length for the guest; 0: it was dropped or passed on; -EAGAIN: there is none. */
+static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
+{
+	uint8_t more[4]; /* a frame that reaches in here is too long */
+	struct iovec part[2] = { { buffer, FRAME_MAX }, { more, sizeof(more) } };
+	struct route_query query = { .from = ROUTE_FROM_TAP, .has_tap = true };
+	struct notice notice = { .kind = NOTICE_CONTROL };
+	struct mac source;
+	enum drop drop;
+	ssize_t n;
+
+	if (!atomic_load_explicit(&d->tap_alive, memory_order_acquire))
+		return -EAGAIN;
+	n = readv(d->tap, part, 2);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != EFAULT)
+			device_tap_lost(d);
+		return errno == EFAULT ? -EFAULT : -EAGAIN;
+	}
+	drop = check(buffer, (size_t)n);
+	if (drop != DROP_NONE) {
+		dropped(d, drop);
+		return 0;
+	}
+	source = frame_source(buffer);
+	query.from_us = mac_equal(&source, &d->mac);
+	query.group = frame_is_group(buffer);
+	query.control = control_is(buffer, (size_t)n);
+	switch (route_frame(&query, &drop)) {
+	case ROUTE_GUEST:
+		heard_by_tap(d, &source);
+		count(&d->counters.from_tap);
+		return n;
+	case ROUTE_CONTROL:
+		if (n >= CONTROL_LEN) {
+			memcpy(notice.frame, buffer, CONTROL_LEN);
+			device_notice(d, &notice);
+		}
+		return 0;
+	default:
+		dropped(d, drop);
+		return 0;
+	}
+}
+
+static void look_up_source(struct bt_device *d, const struct mac *source,
+			   const struct tunnel_target *from, struct route_query *query)
+{
+	uint32_t now = clock_ms_coarse();
+	struct peer *peer;
+
+	pthread_mutex_lock(&d->lock);
+	peer = peers_find(&d->peers, source);
+	if (peer) {
+		query->peer = true;
+		query->address = peer_address(peer, &from->address, from->port) >= 0;
+		query->heard_on_tap = peer->on_tap && !time_after(now, peer->tap_heard + HEARD_MS);
+		if (query->address) {
+			peer->heard = now;
+			peer->spoke = 1;
+		}
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+static ssize_t take_tunnel(struct bt_device *d, uint8_t *buffer)
+{
+	struct route_query query = { .from = ROUTE_FROM_PEER };
+	struct tunnel_target from;
+	struct mac source, destination;
+	enum drop drop;
+	ssize_t n = tunnel_receive(&d->tunnel, d->tunnel.data, buffer, FRAME_MAX, &from);
+
+	if (n == -EAGAIN || n == -EFAULT || n == -EBADF || n == -ENOTSOCK)
+		return n == -EFAULT ? n : -EAGAIN;
+	if (n < 0) {
+		dropped(d, n == -EMSGSIZE ? DROP_LONG : DROP_RECEIVE);
+		return 0;
+	}
+	drop = check(buffer, (size_t)n);
+	if (drop != DROP_NONE) {
+		dropped(d, drop);
+		return 0;
+	}
+	source = frame_source(buffer);
+	destination = frame_destination(buffer);
+	query.from_us = mac_equal(&source, &d->mac);
+	query.to_us = mac_equal(&destination, &d->mac);
+	query.group = frame_is_group(buffer);
+	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_relaxed);
+	if (!query.from_us && (query.group || query.to_us))
+		look_up_source(d, &source, &from, &query);
+	if (route_frame(&query, &drop) == ROUTE_GUEST) {
+		count(&d->counters.from_tunnel);
+		return n;
+	}
+	dropped(d, drop);
+	if (drop == DROP_UNKNOWN || drop == DROP_ADDRESS)
+		notice_stranger(d, &source, &from);
+	return 0;
+}
+
+ssize_t bt_receive(struct bt_device *d, void *buffer, size_t size)
+{
+	unsigned int empty = 0, turn, source;
+	ssize_t n;
+
+	if (size < FRAME_MAX)
+		return -EINVAL;
+	if (!device_is_ours(d))
+		return -ECHILD;
+	turn = atomic_load_explicit(&d->turn, memory_order_relaxed);
+	for (int budget = RECEIVE_BUDGET; budget && empty != (1u << SOURCES) - 1; budget--) {
+		source = turn / TURN % SOURCES;
+		n = source == SOURCE_TAP ? take_tap(d, buffer) : take_tunnel(d, buffer);
+		if (n == -EAGAIN) {
+			empty |= 1u << source;
+			turn = (turn / TURN + 1) * TURN;
+			continue;
+		}
+		/* the source stays the same for a while: a busy one is asked first */
+		turn++;
+		if (n) {
+			atomic_store_explicit(&d->turn, turn, memory_order_relaxed);
+			if (n > 0)
+				capture_frame(d->capture, buffer, (size_t)n);
+			return n;
+		}
+	}
+	atomic_store_explicit(&d->turn, turn, memory_order_relaxed);
+	return -EAGAIN;
+}
+
+/* ---- from the guest ---- */
+
+/* True where the frame went out by the TAP; false where there is no TAP any more. */
+static bool write_tap(struct bt_device *d, const uint8_t *frame, size_t len)
+{
+	if (write(d->tap, frame, len) >= 0) {
+		count(&d->counters.to_tap);
+		return true;
+	}
+	if (errno == EBADFD || errno == ENODEV || errno == EBADF) {
+		device_tap_lost(d);
+		return false;
+	}
+	/* EIO: the TAP is down; it may come up again */
+	dropped(d, errno == EAGAIN || errno == ENOBUFS ? DROP_FULL : DROP_SEND);
+	return true;
+}
+
+void device_send_by_tap(struct bt_device *d, const void *frame, size_t len)
+{
+	if (atomic_load(&d->tap_alive) && write(d->tap, frame, len) < 0 &&
+	    (errno == EBADFD || errno == ENODEV))
+		device_tap_lost(d);
+}
+
+static bool is_full(int err)
+{
+	return err == EAGAIN || err == ENOBUFS || err == ENOMEM;
+}
+
+/* The second and the number of frames in it, in one word so that no lock is needed. */
+static bool unproven_allowed(struct bt_device *d)
+{
+	uint64_t second = clock_ms_coarse() / 1000;
+	uint64_t was = atomic_load_explicit(&d->unproven_allowed, memory_order_relaxed);
+	uint64_t is = was >> 8 == second ? was + 1 : second << 8;
+
+	if ((is & 0xff) >= UNPROVEN_RATE)
+		return false;
+	atomic_store_explicit(&d->unproven_allowed, is, memory_order_relaxed);
+	return true;
+}
+
+static void send_to_peers(struct bt_device *d, const uint8_t *frame, size_t len, bool has_tap)
+{
+	enum attach attach = has_tap ? (enum attach)atomic_load(&d->attach) : ATTACH_NO;
+	struct tunnel_target to[TUNNEL_BATCH];
+	struct peer *peer = NULL;
+	bool asked = false, allowed = false;
+	unsigned int n, failed;
+	uint32_t next = 0;
+	int err = 0;
+
+	do {
+		n = 0;
+		pthread_mutex_lock(&d->lock);
+		/* the table may have grown meanwhile; places in it stay */
+		peer = next ? &d->peers.slab[next - 1] : NULL;
+		while (n < TUNNEL_BATCH && (peer = peers_next(&d->peers, peer))) {
+			if (peer->sending == PEER_ADDRESSES ||
+			    peer_reached_by_tap(peer, &d->mac, attach))
+				continue;
+			if (!peer_is_proven(peer) && !peer->spoke) {
+				if (!asked)
+					allowed = unproven_allowed(d);
+				asked = true;
+				if (!allowed) {
+					dropped(d, DROP_UNPROVEN);
+					continue;
+				}
+			}
+			to[n].address = peer->address[peer->sending];
+			to[n++].port = peer->port;
+		}
+		next = peer ? (uint32_t)(peer - d->peers.slab) + 1 : 0;
+		pthread_mutex_unlock(&d->lock);
+		failed = n ? tunnel_send_all(&d->tunnel, to, n, frame, len, &err) : 0;
+		atomic_fetch_add_explicit(&d->counters.to_tunnel, n - failed,
+					  memory_order_relaxed);
+		atomic_fetch_add_explicit(&d->counters.drop[is_full(err) ? DROP_FULL : DROP_SEND],
+					  failed, memory_order_relaxed);
+	} while (peer);
+}
+
+static void send_to_peer(struct bt_device *d, const struct mac *mac,
+			 const struct tunnel_target *to, const uint8_t *frame, size_t len)
+{
+	int err = tunnel_send(&d->tunnel, to, frame, len);
+
+	if (!err) {
+		count(&d->counters.to_tunnel);
+		return;
+	}
+	dropped(d, is_full(-err) ? DROP_FULL : DROP_SEND);
+	if (!is_full(-err))
+		notice_mac(d, NOTICE_DOUBT, mac, NULL);
+}
+
+static void look_up_destination(struct bt_device *d, const struct mac *destination,
+				struct route_query *query, struct tunnel_target *to)
+{
+	const struct peer *peer;
+
+	pthread_mutex_lock(&d->lock);
+	peer = peers_find(&d->peers, destination);
+	if (peer) {
+		query->peer_on_tap =
+			query->has_tap && peer_reached_by_tap(peer, &d->mac, atomic_load(&d->attach));
+		query->peer = peer->sending != PEER_ADDRESSES;
+		if (query->peer)
+			*to = (struct tunnel_target){ peer->address[peer->sending], peer->port };
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* True once it is sent or dropped; false where the TAP has just gone: decide once more. */
+static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
+{
+	struct route_query query = { .from = ROUTE_FROM_GUEST };
+	struct mac source = frame_source(frame), destination = frame_destination(frame);
+	struct tunnel_target to;
+	enum drop drop;
+	unsigned int ways;
+
+	query.group = frame_is_group(frame);
+	query.control = control_is(frame, len);
+	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_acquire);
+	query.from_us = mac_equal(&source, &d->mac);
+	if (!query.group)
+		look_up_destination(d, &destination, &query, &to);
+	ways = route_frame(&query, &drop);
+	if (!ways)
+		dropped(d, drop);
+	if (ways & ROUTE_TAP && !write_tap(d, frame, len))
+		return false;
+	if (ways & ROUTE_PEER)
+		send_to_peer(d, &destination, &to, frame, len);
+	if (ways & ROUTE_PEERS)
+		send_to_peers(d, frame, len, query.has_tap);
+	if (ways)
+		count(&d->counters.sent);
+	return true;
+}
+
+ssize_t bt_send(struct bt_device *d, const void *frame, size_t len)
+{
+	enum drop drop;
+
+	if (len < FRAME_MIN || len > FRAME_MAX)
+		return len < FRAME_MIN ? -EINVAL : -EMSGSIZE;
+	if (!device_is_ours(d))
+		return -ECHILD;
+	drop = check(frame, len);
+	if (drop != DROP_NONE) {
+		dropped(d, drop);
+		return (ssize_t)len;
+	}
+	capture_frame(d->capture, frame, len);
+	if (!send_frame(d, frame, len))
+		send_frame(d, frame, len);
+	return (ssize_t)len;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * device.c: bt_open() and bt_close(): a device is put together here, in the order slot, helper,
+ * tunnel, descriptor, control thread, and taken apart in the reverse one.
+ */
+#include "device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "attachment.h"
+#include "capture.h"
+#include "control_thread.h"
+#include "fork.h"
+#include "log.h"
+
+int bt_is_ours(const char *ether)
+{
+	return ether_option_is_ours(ether);
+}
+
+/* ---- parts ---- */
+
+static int watch(const struct bt_device *d, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+bool device_tap_lost(struct bt_device *device)
+{
+	struct notice notice = { .kind = NOTICE_TAP_LOST };
+
+	if (!atomic_exchange(&device->tap_alive, false))
+		return false;
+	/* at once: its error would make the descriptor readable for ever */
+	epoll_ctl(device->epoll, EPOLL_CTL_DEL, device->tap, NULL);
+	atomic_store(&device->attach, ATTACH_NO);
+	device_notice(device, &notice);
+	return true;
+}
+
+int device_tap_replace(struct bt_device *device, int tap, enum attach attach)
+{
+	int err;
+
+	if (dup3(tap, device->tap, O_CLOEXEC) < 0)
+		return -errno;
+	err = watch(device, device->tap);
+	if (err)
+		return err;
+	close(tap);
+	atomic_store(&device->attach, (int)attach);
+	atomic_store_explicit(&device->tap_alive, true, memory_order_release);
+	return 0;
+}
+
+/* The page that tells the process that opened the device from its children. */
+static int owner_new(struct bt_device *d)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	if (madvise(page, (size_t)size, MADV_WIPEONFORK) < 0) {
+		munmap(page, (size_t)size);
+		return -errno;
+	}
+	d->owner = page;
+	*d->owner = 1;
+	return 0;
+}
+
+static struct bt_device *device_new(void)
+{
+	struct bt_device *d = calloc(1, sizeof(*d));
+	uint64_t secret;
+
+	if (!d)
+		return NULL;
+	d->epoll = d->tap = d->tunnel.data = d->tunnel.control = d->capture = -1;
+	d->notice[0] = d->notice[1] = d->slot.lock = d->slot.directory = -1;
+	pthread_mutex_init(&d->lock, NULL);
+	if (getrandom(&secret, sizeof(secret), 0) == sizeof(secret) &&
+	    peers_init(&d->peers, secret) == 0)
+		return d;
+	free(d);
+	return NULL;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void device_free(struct bt_device *d)
+{
+	fork_forget(d);
+	close_fd(&d->epoll);
+	close_fd(&d->tap);
+	tunnel_close(&d->tunnel);
+	close_fd(&d->notice[0]);
+	close_fd(&d->notice[1]);
+	close_fd(&d->capture);
+	slot_release(&d->slot);
+	peers_free(&d->peers);
+	if (d->owner)
+		munmap((void *)(uintptr_t)d->owner, (size_t)sysconf(_SC_PAGESIZE));
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+/* ---- opening ---- */
+
+static int fail(int err, const char *what)
+{
+	log_say(LOG_ERROR, "no network: %s (%s)", what, strerrordesc_np(-err));
+	return err;
+}
+
+static int open_slot(struct bt_device *d)
+{
+	int wanted = d->option.slot;
+	int err = wanted < 0 ? slot_take(0, MAC_SLOTS - 1, &d->slot)
+			     : slot_take((unsigned int)wanted, (unsigned int)wanted, &d->slot);
+	char path[SLOT_PATH_SIZE];
+
+	if (err == -EBUSY && wanted >= 0)
+		log_say(LOG_ERROR, "no network: slot %d is in use by another emulator: leave out "
+				   "slot=, or end that one", wanted);
+	else if (err == -EBUSY)
+		log_say(LOG_ERROR, "no network: all %d slots are in use: end an emulator",
+			MAC_SLOTS);
+	else if (err)
+		return fail(err, "no slot can be locked");
+	if (!err && d->slot.directory < 0)
+		log_say(LOG_INFO, "%s is not a directory of this user's alone: running without "
+				  "status, and perhaps with another emulator's address",
+			slot_path(getuid(), path));
+	return err;
+}
+
+static int open_tunnel(struct bt_device *d)
+{
+	int err = tunnel_open(&d->tunnel, d->option.port);
+
+	if (err == -EADDRINUSE && d->option.port) {
+		log_say(LOG_ERROR, "no network: UDP port %u is in use: leave out port=, or choose "
+				   "another", d->option.port);
+		return -EBUSY;
+	}
+	return err ? fail(err, "no UDP port can be opened") : 0;
+}
+
+static int open_descriptor(struct bt_device *d)
+{
+	int err;
+
+	d->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (d->epoll < 0)
+		return fail(-errno, "no epoll descriptor");
+	err = watch(d, d->tunnel.data);
+	if (!err && d->tap >= 0)
+		err = watch(d, d->tap);
+	return err ? fail(err, "the descriptor cannot be set up") : 0;
+}
+
+static int open_parts(struct bt_device *d)
+{
+	int err = open_slot(d);
+
+	if (err)
+		return err;
+	err = attachment_open(d);
+	if (err) {
+		log_say(LOG_ERROR, "no network: no slot is left that has no TAP yet");
+		return err;
+	}
+	if (d->option.mode == ETHER_BRIDGE &&
+	    !attach_is_bridged((enum attach)atomic_load(&d->attach))) {
+		log_say(LOG_ERROR, "no network: ether auto-bridge, and not bridged: %s",
+			d->said.reason[0] ? d->said.reason : "there is no way to the LAN");
+		return -ENODEV;
+	}
+	err = open_tunnel(d);
+	if (!err)
+		err = open_descriptor(d);
+	if (err)
+		return err;
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, d->notice) < 0)
+		return fail(-errno, "no socket pair");
+	err = owner_new(d);
+	if (err)
+		return fail(err, "no memory that a child does not inherit");
+	err = fork_remember(d);
+	if (!err)
+		err = control_thread_start(d, &d->control);
+	return err ? fail(err, "the control thread does not start") : 0;
+}
+
+int bt_open(const char *ether, struct bt_device **device)
+{
+	char error[ETHER_ERROR_SIZE];
+	const char *path;
+	struct bt_device *d;
+	int err;
+
+	*device = NULL;
+	log_start();
+	d = device_new();
+	if (!d)
+		return fail(-ENOMEM, "cannot start");
+	err = ether_option_parse(ether ? ether : "", &d->option, error);
+	if (err) {
+		log_say(LOG_ERROR, "no network: ether %s", error);
+		goto out;
+	}
+	path = secure_getenv("BASILISK_TAP_CAPTURE");
+	if (path && *path) {
+		d->capture = capture_open(path);
+		if (d->capture < 0)
+			log_say(LOG_INFO, "no capture: %s (%s)", path,
+				strerrordesc_np(-d->capture));
+	}
+	err = open_parts(d);
+	if (err)
+		goto out;
+	attachment_say(d);
+	*device = d;
+	return 0;
+out:
+	device_free(d);
+	return err;
+}
+
+/* ---- the rest of the interface ---- */
+
+int bt_fd(const struct bt_device *device)
+{
+	return device->epoll;
+}
+
+void bt_mac(const struct bt_device *device, uint8_t mac[BT_MAC_LEN])
+{
+	memcpy(mac, device->mac.byte, MAC_LEN);
+}
+
+void bt_get_status(const struct bt_device *device, struct bt_status *status, size_t size)
+{
+	struct bt_device *d = (struct bt_device *)(uintptr_t)device; /* for its lock */
+	enum attach attach = (enum attach)atomic_load(&d->attach);
+	struct bt_status s = { .port = d->tunnel.port,
+			       .slot = (uint8_t)d->slot.number,
+			       .bridged = attach_is_bridged(attach) };
+
+	memcpy(s.mac, d->mac.byte, MAC_LEN);
+	snprintf(s.attach, sizeof(s.attach), "%s", attach_name(attach));
+	pthread_mutex_lock(&d->lock);
+	memcpy(s.tap, d->said.tap, sizeof(s.tap));
+	memcpy(s.uplink, d->said.uplink, sizeof(s.uplink));
+	memcpy(s.reason, d->said.reason, sizeof(s.reason));
+	s.peers = d->peers.count;
+	pthread_mutex_unlock(&d->lock);
+	s.received = d->counters.from_tap + d->counters.from_tunnel;
+	s.sent = d->counters.sent;
+	for (int i = 0; i < DROP_REASONS; i++)
+		s.dropped += d->counters.drop[i];
+	memset(status, 0, size);
+	memcpy(status, &s, size < sizeof(s) ? size : sizeof(s));
+}
+
+void bt_close(struct bt_device *device)
+{
+	if (!device)
+		return;
+	/* a child has copies of all of it, but the thread; and the descriptors are closed already */
+	if (device->owner && !device_is_ours(device))
+		return;
+	control_thread_stop(device->control);
+	device_free(device);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * device.h: one open device, as the parts of the library share it.
+ *
+ * Who may do what:
+ *  - the emulator's threads run data_path.c: they read and write the TAP and the data socket, look
+ *    peers up, and count; what needs thought they pass on by device_notice()
+ *  - the control thread runs all else: it alone adds, removes and changes peers, and replaces the TAP
+ *  - .peers and .said are under .lock, which is held for microseconds and never across a wait
+ */
+#ifndef BASILISK_TAP_SHIM_DEVICE_H
+#define BASILISK_TAP_SHIM_DEVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "basilisk-tap.h"
+#include "control.h"
+#include "ether_option.h"
+#include "frame.h"
+#include "outcome.h"
+#include "peers.h"
+#include "route.h"
+#include "slot.h"
+#include "tunnel.h"
+
+struct control_thread;
+
+/* Each is only ever added to. */
+struct counters {
+	_Atomic uint64_t from_tap;     /* frames the guest got by the TAP */
+	_Atomic uint64_t from_tunnel;  /* frames the guest got by the tunnel */
+	_Atomic uint64_t sent;	       /* frames of the guest that were sent */
+	_Atomic uint64_t to_tap;       /* of those, by the TAP */
+	_Atomic uint64_t to_tunnel;    /* datagrams sent with frames of the guest */
+	_Atomic uint64_t control_in;   /* confirmation frames that were valid */
+	_Atomic uint64_t control_bad;  /* confirmation frames that were not */
+	_Atomic uint64_t control_out;  /* confirmation frames sent */
+	_Atomic uint64_t drop[DROP_REASONS];
+};
+
+struct bt_device {
+	struct mac mac;
+	struct ether_option option;
+	struct slot slot;
+	int epoll;
+	/*
+	 * The TAP's number stays the same for life: a new TAP is put in its place, so that no
+	 * thread ever uses a number that has become something else. -1: there never was one.
+	 */
+	int tap;
+	_Atomic bool tap_alive;
+	_Atomic int attach; /* enum attach; ATTACH_NO whenever the TAP is not alive */
+	struct tunnel tunnel;
+	int capture;
+	int notice[2]; /* from [1], the data path, to [0], the control thread */
+
+	pthread_mutex_t lock;
+	struct peers peers;
+	struct {
+		char tap[IFNAME_SIZE];
+		char uplink[IFNAME_SIZE];
+		char reason[OUTCOME_TEXT_SIZE];
+		char discovery[128];
+	} said;
+
+	struct counters counters;
+	_Atomic unsigned int turn;	   /* which source bt_receive() looks at first */
+	_Atomic uint32_t notice_next;	   /* no notice about strangers before this time */
+	_Atomic uint64_t unproven_allowed; /* time and number: see data_path.c */
+
+	volatile uint8_t *owner; /* a page that reads as zero in a child after fork */
+	struct control_thread *control;
+};
+
+enum notice_kind {
+	NOTICE_TAP_LOST, /* the TAP has gone */
+	NOTICE_CONTROL,	 /* .frame came by the TAP */
+	NOTICE_STRANGER, /* a datagram of .mac came from .from, and does not belong there */
+	NOTICE_DOUBT,	 /* sending to .mac failed */
+};
+
+/* What the data path tells the control thread: one datagram of a socket pair. */
+struct notice {
+	enum notice_kind kind;
+	struct mac mac;
+	struct tunnel_target from;
+	uint8_t frame[CONTROL_LEN];
+};
+
+/* Passes a notice on; lost where the control thread does not keep up. */
+void device_notice(const struct bt_device *device, const struct notice *notice);
+
+/* Takes a TAP that shows an error out of use, at once and in any thread. True for the first. */
+bool device_tap_lost(struct bt_device *device);
+
+/* Puts @tap, which becomes the device's, in the place of a lost one. 0 or a negative errno. */
+int device_tap_replace(struct bt_device *device, int tap, enum attach attach);
+
+static inline void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static inline bool device_is_ours(const struct bt_device *device)
+{
+	return *device->owner != 0;
+}
+
+/*
+ * Sends confirmation frames by the TAP. What the TAP cannot take is dropped: they are repeated.
+ */
+void device_send_by_tap(struct bt_device *device, const void *frame, size_t len);
+
+#endif

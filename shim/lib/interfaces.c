@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * interfaces.c: see interfaces.h.
+ *
+ * rtnetlink only says that something has changed; what there is now is then asked anew, so that no
+ * lost or misread message leaves us with an old picture.
+ */
+#include "interfaces.h"
+
+#include <avahi-common/timeval.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PREFIXES_MAX 64
+#define SETTLE_MS    100 /* changes come in groups: one answer for each group */
+
+struct prefix {
+	struct address address;
+	unsigned int bits;
+};
+
+struct interfaces {
+	const AvahiPoll *poll;
+	struct interfaces_events events;
+	void *user;
+	int netlink;
+	AvahiWatch *watch;
+	AvahiTimeout *settle;
+	unsigned int count;
+	struct prefix prefix[PREFIXES_MAX];
+};
+
+static unsigned int bits_of(const struct sockaddr *mask)
+{
+	const uint8_t *byte;
+	unsigned int bits = 0, len;
+
+	if (mask->sa_family == AF_INET6) {
+		byte = ((const struct sockaddr_in6 *)(const void *)mask)->sin6_addr.s6_addr;
+		len = 16;
+	} else {
+		byte = (const uint8_t *)&((const struct sockaddr_in *)(const void *)mask)->sin_addr;
+		len = 4;
+		bits = 96;
+	}
+	for (unsigned int i = 0; i < len; i++)
+		bits += (unsigned int)__builtin_popcount(byte[i]);
+	return bits;
+}
+
+static void read_prefixes(struct interfaces *in)
+{
+	struct ifaddrs *list;
+
+	in->count = 0;
+	if (getifaddrs(&list) < 0)
+		return;
+	for (const struct ifaddrs *i = list; i && in->count < PREFIXES_MAX; i = i->ifa_next) {
+		struct sockaddr_in6 s = { .sin6_addr.s6_addr = { [10] = 0xff, [11] = 0xff } };
+		struct prefix *p = &in->prefix[in->count];
+
+		if (!i->ifa_addr || !i->ifa_netmask || !(i->ifa_flags & IFF_UP))
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET6)
+			memcpy(&s, i->ifa_addr, sizeof(s));
+		else if (i->ifa_addr->sa_family == AF_INET)
+			memcpy(s.sin6_addr.s6_addr + 12,
+			       &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr,
+			       4);
+		else
+			continue;
+		/* a zero may also be an interface that is being changed: everything would match */
+		p->address = address_of(&s);
+		p->bits = bits_of(i->ifa_netmask);
+		if (p->bits > (address_is_ipv4(&p->address) ? 96 : 0))
+			in->count++;
+	}
+	freeifaddrs(list);
+}
+
+static void on_settled(AvahiTimeout *timeout, void *user)
+{
+	struct interfaces *in = user;
+
+	in->poll->timeout_update(timeout, NULL);
+	read_prefixes(in);
+	if (in->events.changed)
+		in->events.changed(in->user);
+}
+
+static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
+{
+	struct interfaces *in = user;
+	char message[8192];
+	struct timeval soon;
+
+	(void)watch;
+	(void)event;
+	/* an overrun (ENOBUFS) is a change as well */
+	while (recv(fd, message, sizeof(message), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
+		;
+	avahi_elapse_time(&soon, SETTLE_MS, 0);
+	in->poll->timeout_update(in->settle, &soon);
+}
+
+int interfaces_start(const AvahiPoll *poll, const struct interfaces_events *events, void *user,
+		     struct interfaces **interfaces)
+{
+	struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
+				      .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+						   RTMGRP_IPV6_IFADDR };
+	struct interfaces *in = calloc(1, sizeof(*in));
+	int err;
+
+	if (!in)
+		return -ENOMEM;
+	in->poll = poll;
+	in->events = *events;
+	in->user = user;
+	in->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (in->netlink < 0 ||
+	    bind(in->netlink, (const struct sockaddr *)&groups, sizeof(groups)) < 0) {
+		err = -errno;
+		goto out;
+	}
+	err = -ENOMEM;
+	in->settle = poll->timeout_new(poll, NULL, on_settled, in);
+	if (!in->settle)
+		goto out;
+	in->watch = poll->watch_new(poll, in->netlink, AVAHI_WATCH_IN, on_netlink, in);
+	if (!in->watch)
+		goto out;
+	read_prefixes(in);
+	*interfaces = in;
+	return 0;
+out:
+	interfaces_stop(in);
+	return err;
+}
+
+void interfaces_stop(struct interfaces *interfaces)
+{
+	if (!interfaces)
+		return;
+	if (interfaces->watch)
+		interfaces->poll->watch_free(interfaces->watch);
+	if (interfaces->settle)
+		interfaces->poll->timeout_free(interfaces->settle);
+	if (interfaces->netlink >= 0)
+		close(interfaces->netlink);
+	free(interfaces);
+}
+
+bool interfaces_on_link(const struct interfaces *interfaces, const struct address *address)
+{
+	if (address_is_link_local(address) || address_is_loopback(address))
+		return true;
+	for (unsigned int i = 0; i < interfaces->count; i++)
+		if (address_in_prefix(address, &interfaces->prefix[i].address,
+				      interfaces->prefix[i].bits))
+			return true;
+	return false;
+}
+
+struct interface_look interfaces_look(const char *name)
+{
+	struct interface_look look = { 0 };
+	struct ifreq ifr;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memset(&ifr, 0, sizeof(ifr));
+	strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
+	if (fd < 0)
+		return look;
+	if (ioctl(fd, SIOCGIFINDEX, &ifr) == 0)
+		look.index = ifr.ifr_ifindex;
+	if (look.index && ioctl(fd, SIOCGIFFLAGS, &ifr) == 0) {
+		look.up = ifr.ifr_flags & IFF_UP;
+		look.running = ifr.ifr_flags & IFF_RUNNING;
+	}
+	if (look.index && ioctl(fd, SIOCGIFHWADDR, &ifr) == 0)
+		memcpy(look.mac.byte, ifr.ifr_hwaddr.sa_data, MAC_LEN);
+	close(fd);
+	return look;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tunnel.h: frames in UDP datagrams, one each, with nothing around them.
+ *
+ * Two sockets share one port: the kernel steers the confirmation frames (EtherType 0x88B6) to
+ * the second, so that they are answered while nobody reads the first. Both take IPv6 and, mapped
+ * into it, IPv4. No call blocks; none allocates. What arrives is as the network sent it:
+ * only its length has been looked at.
+ */
+#ifndef BASILISK_TAP_SHIM_TUNNEL_H
+#define BASILISK_TAP_SHIM_TUNNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "address.h"
+
+#define TUNNEL_BATCH 64 /* destinations of one tunnel_send_all() */
+
+/* Owned by whoever declared it; closed by tunnel_close(). */
+struct tunnel {
+	int data;    /* frames */
+	int control; /* confirmation frames */
+	int family;  /* AF_INET6; AF_INET where the kernel has no IPv6 at all */
+	uint16_t port;
+};
+
+struct tunnel_target {
+	struct address address;
+	uint16_t port;
+};
+
+/*
+ * Opens the tunnel on @port; if that is 0 on TXT_PORT or the next free one. 0, or a negative
+ * errno: -EADDRINUSE if the port (or each of a thousand) is taken.
+ */
+int tunnel_open(struct tunnel *tunnel, uint16_t port);
+void tunnel_close(struct tunnel *tunnel);
+
+/*
+ * Takes the next datagram of @fd, which is .data or .control. Its length, and *@from; -EAGAIN
+ * where there is none; -EMSGSIZE if it was longer than @size, or another negative errno, each of
+ * which has used it up.
+ */
+ssize_t tunnel_receive(const struct tunnel *tunnel, int fd, void *buffer, size_t size,
+		       struct tunnel_target *from);
+
+/* Sends one frame. 0 or a negative errno. */
+int tunnel_send(const struct tunnel *tunnel, const struct tunnel_target *to, const void *frame,
+		size_t len);
+
+/*
+ * Sends one frame to @count targets, at most TUNNEL_BATCH. How many failed; *@error is the first
+ * failure's errno.
+ */
+unsigned int tunnel_send_all(const struct tunnel *tunnel, const struct tunnel_target *to,
+			     unsigned int count, const void *frame, size_t len, int *error);
+
+#endif
