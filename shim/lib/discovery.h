@@ -5,7 +5,7 @@
  * of this user's, does not show here but in a line of text.
  *
  * Belongs to the thread of the loop: all functions are called there, all callbacks come from
- * there, and none comes from within discovery_start(), discovery_update() or discovery_stop().
+ * there, and none but state() comes from within discovery_start() and discovery_update().
  * What is told is only as trustworthy as the network; it has been checked for form.
  */
 #ifndef BASILISK_TAP_SHIM_DISCOVERY_H

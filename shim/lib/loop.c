@@ -349,6 +349,18 @@ void loop_quit(struct loop *loop)
 	errno = saved;
 }
 
+struct timeval *loop_after(struct timeval *at, unsigned int ms)
+{
+	gettimeofday(at, NULL);
+	at->tv_sec += ms / 1000;
+	at->tv_usec += ms % 1000 * 1000;
+	if (at->tv_usec >= 1000000) {
+		at->tv_sec++;
+		at->tv_usec -= 1000000;
+	}
+	return at;
+}
+
 void loop_free(struct loop *loop)
 {
 	if (!loop)

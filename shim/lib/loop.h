@@ -36,6 +36,9 @@ int loop_run(struct loop *loop);
 /* Makes loop_run() return after the callback that is running. Any thread, any signal handler. */
 void loop_quit(struct loop *loop);
 
+/* The time @ms milliseconds from now, as a timeout takes it. Returns @at. */
+struct timeval *loop_after(struct timeval *at, unsigned int ms);
+
 /* Frees the loop with all watches and timeouts that are left. NULL is nothing. */
 void loop_free(struct loop *loop);
 

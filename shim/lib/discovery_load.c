@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * discovery_load.c: see discovery_load.h.
+ */
+#include "discovery_load.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+#include "log.h"
+
+/* AddressSanitizer cannot live with it, and its test programs have no third library. */
+#ifdef __SANITIZE_ADDRESS__
+#undef RTLD_DEEPBIND
+#define RTLD_DEEPBIND 0
+#endif
+
+int load_functions(const char *file, const char *const names[], size_t n, void *pointers)
+{
+	void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND);
+
+	if (!handle) {
+		log_say(LOG_DEBUG, "%s", dlerror());
+		return -ELIBACC;
+	}
+	for (size_t i = 0; i < n; i++) {
+		void *function = dlsym(handle, names[i]);
+
+		if (!function) {
+			log_say(LOG_DEBUG, "%s", dlerror());
+			return -ELIBACC;
+		}
+		memcpy((char *)pointers + i * sizeof(function), &function, sizeof(function));
+	}
+	return 0;
+}
