@@ -64,10 +64,20 @@ $(B)/filter-gen: helper/gen/filter-gen.c $(B)/gen/syscalls.h
 		$(shell $(PKG_CONFIG) --cflags --libs libseccomp)
 $(B)/gen/syscalls.h: helper/gen/syscalls.sh $(wildcard helper/*.c)
 	@mkdir -p $(@D)
-	sh helper/gen/syscalls.sh helper/*.c > $@.new && mv $@.new $@
+	$(Q)sh helper/gen/syscalls.sh helper/*.c > $@.new && mv $@.new $@
 $(B)/gen/filter-program.h: $(B)/filter-gen
-	$(B)/filter-gen > $@.new && mv $@.new $@
+	$(Q)$(B)/filter-gen > $@.new && mv $@.new $@
 $(B)/helper/filter.o: $(B)/gen/filter-program.h
+
+# So are the programs of the patch port.
+$(B)/program-gen: helper/gen/program-gen.c
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $<
+$(B)/gen/programs.h: $(B)/program-gen
+	@mkdir -p $(@D)
+	$(Q)$(B)/program-gen > $@.new && mv $@.new $@
+$(B)/helper/program.o: $(B)/gen/programs.h
 
 $(B)/libbasilisk-tap.a: $(LIB) $(PROTO)
 	$(say) AR $@

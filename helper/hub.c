@@ -89,58 +89,58 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 	return 0;
 }
 
-/* A filter of btlan's switch, or with @program NULL its absence. */
-static int put(struct nl *nl, const struct hub *hub, enum tc_direction direction,
-	       uint16_t preference, const struct program *program, const struct tc_action *actions)
-{
-	const struct tc_place place = { hub->lan, direction, preference, 1 };
-
-	return program ? tc_replace(nl, place, program, actions) : tc_remove(nl, place);
-}
-
+/* btlan's filters for @plan; one that the plan has no use for is removed. */
 static int build_switch(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
 			const struct hub *hub)
 {
-	const int lan = hub->lan, nic = hub->uplink;
-	const struct tc_action back[] = { { TC_REDIRECT, lan, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct tc_action to_host[] = { { TC_REDIRECT, nic, TC_INGRESS }, { TC_END, 0, 0 } };
-	const struct tc_action to_lan[] = { { TC_REDIRECT, nic, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct tc_action everywhere[] = { { TC_MIRROR, lan, TC_EGRESS },
-						{ TC_MIRROR, nic, TC_INGRESS },
-						{ TC_REDIRECT, nic, TC_EGRESS },
-						{ TC_END, 0, 0 } };
-	const struct tc_action here[] = { { TC_MIRROR, lan, TC_EGRESS },
-					  { TC_REDIRECT, nic, TC_INGRESS },
-					  { TC_END, 0, 0 } };
-	const struct tc_action to_bridge[] = { { TC_MIRROR_IN, lan, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct mac prefix = mac_make(host, 0, 0);
-	const struct program guard = program_guard(&prefix, serve), pass = program_pass(),
-			     guest = program_to_any_guest(&prefix), group = program_group(),
-			     any = program_any(), from_bridge = program_bridge_to_guests(),
-			     for_host = program_destination(&plan->uplink.mac);
+	const struct tc_action end = { TC_END, 0, 0 };
+	const struct tc_action copy_to_guests = { TC_MIRROR, hub->lan, TC_EGRESS };
+	const struct tc_action to_guests[] = { { TC_REDIRECT, hub->lan, TC_EGRESS }, end };
+	const struct tc_action to_host[] = { { TC_REDIRECT, hub->uplink, TC_INGRESS }, end };
+	const struct tc_action to_lan[] = { { TC_REDIRECT, hub->uplink, TC_EGRESS }, end };
+	const struct tc_action to_all[] = { copy_to_guests,
+					    { TC_MIRROR, hub->uplink, TC_INGRESS },
+					    to_lan[0],
+					    end };
+	const struct tc_action to_this_host[] = { copy_to_guests, to_host[0], end };
+	const struct tc_action to_bridge[] = { { TC_MIRROR_IN, hub->lan, TC_EGRESS }, end };
 	const bool patch = plan->attach == ATTACH_PATCH, none = plan->attach == ATTACH_NONE;
-	const bool nic_is_used = patch || plan->attach == ATTACH_HOST, bridge = !nic_is_used && !none;
-	int err = put(nl, hub, TC_INGRESS, GUARD, &guard, NULL);
+	const bool beside = patch || plan->attach == ATTACH_HOST, bridge = !beside && !none;
+	const struct mac prefix = mac_make(host, 0, 0);
+	const struct {
+		bool wanted;
+		enum tc_direction direction;
+		uint16_t preference;
+		enum program_name program;
+		const struct mac *mac;
+		const struct tc_action *actions;
+	} filters[] = {
+		{ true, TC_INGRESS, GUARD, serve ? PROGRAM_GUARD_SERVING : PROGRAM_GUARD, &prefix,
+		  NULL },
+		{ true, TC_INGRESS, TURN, PROGRAM_TO_GUEST, &prefix, to_guests },
+		{ beside, TC_INGRESS, HOST, PROGRAM_DESTINATION, &plan->uplink.mac, to_host },
+		{ true, TC_INGRESS, GROUP, PROGRAM_GROUP, NULL,
+		  patch ? to_all : beside ? to_this_host : bridge ? to_bridge : to_guests },
+		{ patch || bridge, TC_INGRESS, REST, patch ? PROGRAM_ANY : PROGRAM_PASS, NULL,
+		  patch ? to_lan : NULL },
+		{ bridge, TC_EGRESS, GUARD, PROGRAM_BRIDGE_TO_GUESTS, NULL, NULL },
+	};
+	int err = 0;
 
-	if (!err)
-		err = put(nl, hub, TC_INGRESS, TURN, &guest, back);
-	if (!err)
-		err = put(nl, hub, TC_INGRESS, HOST, nic_is_used ? &for_host : NULL, to_host);
-	if (!err)
-		err = put(nl, hub, TC_INGRESS, GROUP, &group,
-			  patch ? everywhere : nic_is_used ? here : bridge ? to_bridge : back);
-	if (!err)
-		err = put(nl, hub, TC_INGRESS, REST, patch ? &any : bridge ? &pass : NULL,
-			  patch ? to_lan : NULL);
-	if (!err)
-		err = put(nl, hub, TC_EGRESS, GUARD, bridge ? &from_bridge : NULL, NULL);
+	for (size_t i = 0; !err && i < sizeof(filters) / sizeof(filters[0]); i++) {
+		const struct tc_place place = { hub->lan, filters[i].direction,
+						filters[i].preference, 1 };
+
+		err = filters[i].wanted ? tc_replace(nl, place, filters[i].program, filters[i].mac,
+						     filters[i].actions) :
+					  tc_remove(nl, place);
+	}
 	return err;
 }
 
 /* One end of the pair: silent, and dropping whatever no filter takes. */
 static int prepare_end(struct nl *nl, int index, const struct mac *mac)
 {
-	const struct program drop = program_drop();
 	const struct tc_place last = { index, TC_INGRESS, LAST, 1 };
 	int err = link_set(nl, index, &(struct link_change){ .mac = mac,
 							     .flags = IFF_NOARP, .mask = IFF_NOARP,
@@ -148,7 +148,7 @@ static int prepare_end(struct nl *nl, int index, const struct mac *mac)
 
 	if (!err)
 		err = tc_ensure_clsact(nl, index);
-	return err ? err : tc_replace(nl, last, &drop, NULL);
+	return err ? err : tc_replace(nl, last, PROGRAM_DROP, NULL, NULL);
 }
 
 static int link_up(struct nl *nl, int index)
@@ -217,11 +217,9 @@ int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
 	const struct tc_place all = { hub->index, TC_INGRESS, FAN_OUT, (uint32_t)tap->index };
 	const struct tc_action take[] = { { TC_REDIRECT, tap->index, TC_EGRESS }, { TC_END, 0, 0 } };
 	const struct tc_action copy[] = { { TC_MIRROR_ON, tap->index, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct program for_guest = program_destination(&tap->guest);
-	const struct program for_all = program_group_not_from(&tap->guest);
-	int err = tc_replace(nl, own, &for_guest, take);
+	int err = tc_replace(nl, own, PROGRAM_DESTINATION, &tap->guest, take);
 
-	return err ? err : tc_replace(nl, all, &for_all, copy);
+	return err ? err : tc_replace(nl, all, PROGRAM_GROUP_FROM_OTHERS, &tap->guest, copy);
 }
 
 struct places {

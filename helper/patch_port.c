@@ -22,11 +22,9 @@ static int put_filters(struct nl *nl, const struct hub *hub, enum tc_direction d
 	const struct tc_place unicast = { hub->uplink, direction, PREFERENCE_UNICAST, 1 };
 	const struct tc_action copy[] = { { TC_MIRROR_ON, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
 	const struct tc_action take[] = { { TC_REDIRECT, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct program for_all = program_group_for_guests(guest);
-	const struct program for_one = program_from_host_to_guest(guest);
-	int err = tc_replace(nl, group, &for_all, copy);
+	int err = tc_replace(nl, group, PROGRAM_OUTSIDE_TO_GROUP, guest, copy);
 
-	return err ? err : tc_replace(nl, unicast, &for_one, take);
+	return err ? err : tc_replace(nl, unicast, PROGRAM_OUTSIDE_TO_GUEST, guest, take);
 }
 
 static int remove_filters(struct nl *nl, int index, enum tc_direction direction)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * program.h: the classic BPF programs of the patch port, as cls_bpf runs them.
+ * program.h: the classic BPF programs of the patch port, as cls_bpf runs them. They are made at
+ * build time by gen/program-gen.c; what each looks at stands there.
  *
- * Most answer "match" or "no match" for a filter with an action; those called verdicts answer
- * what is done with the frame (TC_ACT_SHOT, TC_ACT_UNSPEC, TC_ACT_OK; direct action).
+ * Those above PROGRAM_DROP answer "match" or "no match" for a filter with actions. The others are
+ * verdicts: they say what is done with the frame (TC_ACT_SHOT, _OK, _UNSPEC; direct action).
  * Source: <linux/filter.h>, <linux/pkt_cls.h>.
  */
 #ifndef BASILISK_TAP_HELPER_PROGRAM_H
@@ -15,28 +16,34 @@
 
 #include "mac.h"
 
-#define PROGRAM_MAX 96 /* instructions; the longest has about 80 */
+#define PROGRAM_MAX 96 /* instructions */
 
-/* Owned by whoever declared it. @direct: a verdict. */
-struct program {
-	struct sock_filter code[PROGRAM_MAX];
-	uint16_t len;
-	bool direct;
+enum program_name {
+	PROGRAM_ANY,		   /* match: every frame */
+	PROGRAM_DESTINATION,	   /* match: to the address */
+	PROGRAM_SOURCE,		   /* match: from the address */
+	PROGRAM_GROUP,		   /* match: broadcast or multicast */
+	PROGRAM_GROUP_FROM_OTHERS, /* match: that, and not from the address */
+	PROGRAM_TO_GUEST,	   /* match: to any guest of this host */
+	PROGRAM_OUTSIDE_TO_GUEST,  /* match: that, untagged, and not from another guest */
+	PROGRAM_OUTSIDE_TO_GROUP,  /* match: group, untagged, for guests, and not from one */
+	PROGRAM_DROP,		   /* verdict: drop */
+	PROGRAM_PASS,		   /* verdict: on to the stack */
+	PROGRAM_BRIDGE_TO_GUESTS,  /* verdict: drop what a bridge keeps to itself, pass the rest */
+	PROGRAM_GUARD,		   /* verdict: drop what no Mac sends and hurts a network */
+	PROGRAM_GUARD_SERVING,	   /* verdict: that, but DHCP servers and router advertisements */
+	PROGRAM_COUNT
 };
 
-struct program program_any(void);			      /* match: every frame */
-struct program program_destination(const struct mac *mac);    /* match: to @mac */
-struct program program_source(const struct mac *mac);	      /* match: from @mac */
-struct program program_group_not_from(const struct mac *mac); /* match: group, not from @mac */
-struct program program_group(void);			      /* match: to a group */
-struct program program_to_any_guest(const struct mac *guest); /* match: to a guest of the host */
-struct program program_from_host_to_guest(const struct mac *guest); /* match: … from no guest */
-struct program program_group_for_guests(const struct mac *guest);   /* match: group, no guest's */
-struct program program_drop(void);			      /* verdict: drop */
-struct program program_pass(void);			      /* verdict: to the stack */
-/* verdict: drop what no Mac sends and a network is hurt by, go on with the rest */
-struct program program_guard(const struct mac *guest, bool serve);
-/* verdict: drop what a bridge must not tell guests, pass the rest */
-struct program program_bridge_to_guests(void);
+/* Owned by whoever declared it. */
+struct program {
+	bool direct; /* a verdict */
+	uint16_t len;
+	struct sock_filter code[PROGRAM_MAX];
+	uint8_t patch[PROGRAM_MAX];
+};
+
+/* The program with @mac in its places; for PROGRAM_…GUEST, …GROUP and …GUARD any guest's will do. */
+struct program program_make(enum program_name name, const struct mac *mac);
 
 #endif

@@ -161,7 +161,6 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	const struct tc_place entry = { tap->index, TC_INGRESS, 10, 1 };
 	const struct tc_place rest = { tap->index, TC_INGRESS, 99, 1 };
 	const struct tc_action to_hub[] = { { TC_REDIRECT, hub, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct program from_guest = program_source(&tap->guest), drop = program_drop();
 	const struct mac mac = mac_of_tap(tap->guest);
 	char alias[LINK_ALIAS_SIZE];
 	int err;
@@ -174,9 +173,9 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	if (!err)
 		err = tc_ensure_clsact(nl, tap->index);
 	if (!err)
-		err = tc_replace(nl, rest, &drop, NULL);
+		err = tc_replace(nl, rest, PROGRAM_DROP, NULL, NULL);
 	if (!err)
-		err = tc_replace(nl, entry, &from_guest, to_hub);
+		err = tc_replace(nl, entry, PROGRAM_SOURCE, &tap->guest, to_hub);
 	if (!err)
 		err = link_set(nl, tap->index, &(struct link_change){ .flags = IFF_UP,
 								      .mask = IFF_UP });

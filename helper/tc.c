@@ -140,9 +140,10 @@ static struct tcmsg filter_header(struct tc_place place)
 						     htons(ETH_P_ALL)) };
 }
 
-int tc_replace(struct nl *nl, struct tc_place place, const struct program *program,
-	       const struct tc_action *actions)
+int tc_replace(struct nl *nl, struct tc_place place, enum program_name name,
+	       const struct mac *mac, const struct tc_action *actions)
 {
+	const struct program program = program_make(name, mac);
 	const struct tcmsg header = filter_header(place);
 	struct nlmsghdr *message =
 		nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
@@ -150,9 +151,9 @@ int tc_replace(struct nl *nl, struct tc_place place, const struct program *progr
 
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	options = mnl_attr_nest_start(message, TCA_OPTIONS);
-	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program->len);
-	mnl_attr_put(message, TCA_BPF_OPS, program->len * sizeof(program->code[0]), program->code);
-	if (program->direct)
+	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program.len);
+	mnl_attr_put(message, TCA_BPF_OPS, program.len * sizeof(program.code[0]), program.code);
+	if (program.direct)
 		mnl_attr_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	if (actions) {
 		list = mnl_attr_nest_start(message, TCA_BPF_ACT);

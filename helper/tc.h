@@ -34,18 +34,18 @@ struct tc_action {
 	enum tc_direction direction;
 };
 
-/* A list of actions needs at most this many, TC_END included. */
-#define TC_ACTIONS_MAX 4
-
 /*
  * Ensures that the interface has clsact. 0, -EEXIST where another qdisc is in its place (which
  * would take egress filters without ever running them), or a negative errno.
  */
 int tc_ensure_clsact(struct nl *nl, int index);
 
-/* Creates the filter, or replaces whatever stands there. @actions NULL for a verdict. */
-int tc_replace(struct nl *nl, struct tc_place place, const struct program *program,
-	       const struct tc_action *actions);
+/*
+ * Creates the filter, or replaces whatever stands there, with program @name for @mac (see
+ * program_make()). @actions up to TC_END, or NULL for a verdict.
+ */
+int tc_replace(struct nl *nl, struct tc_place place, enum program_name name,
+	       const struct mac *mac, const struct tc_action *actions);
 
 /* Removes the filter, and its preference with the last one. 0 also where there was none. */
 int tc_remove(struct nl *nl, struct tc_place place);
