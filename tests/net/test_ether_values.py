@@ -24,7 +24,7 @@ def test_auto_bridge_refused_goes_on_without_network_and_says_why(world):
         assert said.uptime >= 3, said  # it ran, to the end that it was given
         assert not [frame for frame in wire.frames(0.2) if from_a_guest(frame)]
     [line] = mac.lines()
-    assert "auto-bridge" in line and "policy" in line, line
+    assert "auto-bridge" in line and "helper.conf:1 denies" in line, line
     assert not taps(host)
 
 

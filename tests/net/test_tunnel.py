@@ -83,7 +83,7 @@ def test_one_line_says_peer_to_peer_and_why(world):
     lan = world.lan()
     mac = Emulator(refused_host(world, lan, "attic"))
     line = mac.opened()
-    assert "peer to peer" in line and "policy" in line, line
+    assert "peer to peer" in line and "helper.conf:1 denies" in line, line
     assert mac.lines() == [line]
 
 
