@@ -186,14 +186,65 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	return err ? err : link_up(nl, hub->lan);
 }
 
-int hub_ensure(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
-	       struct hub *hub, struct outcome *outcome)
+/* 'attach bridge': the spare card becomes a port of a bridge of ours, which *@bridge then is. */
+static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, struct link *bridge)
 {
 	const struct mac marked = mark(host);
+	int err = link_find(nl, UPLINK_BRIDGE, 0, bridge);
+	char alias[LINK_ALIAS_SIZE];
+
+	if (err == -ENODEV) {
+		err = link_create_bridge(nl, UPLINK_BRIDGE, &marked);
+		if (!err || err == -EEXIST)
+			err = link_find(nl, UPLINK_BRIDGE, 0, bridge);
+	}
+	if (err)
+		return err;
+	if (!is_ours(bridge, "bridge", &marked))
+		return -EEXIST;
+	/* noted before it is done, once: release lowers a card that was down */
+	snprintf(alias, sizeof(alias), ALIAS " raised=%d", card->flags & IFF_UP ? 0 : card->index);
+	err = link_set(nl, bridge->index, &(struct link_change){
+				.alias = bridge->alias[0] ? NULL : alias, .quiet = true });
+	if (!err)
+		err = link_set(nl, card->index, &(struct link_change){ .move = true,
+								       .master = bridge->index,
+								       .flags = IFF_UP,
+								       .mask = IFF_UP });
+	return err ? err : link_up(nl, bridge->index);
+}
+
+/* Its ports become free with it. */
+static int release_bridge(struct nl *nl, uint32_t host)
+{
+	const struct mac marked = mark(host);
+	struct link bridge;
+	int err = link_find(nl, UPLINK_BRIDGE, 0, &bridge);
+
+	if (err || !is_ours(&bridge, "bridge", &marked))
+		return err == -ENODEV ? 0 : err;
+	if (noted(bridge.alias, " raised="))
+		err = link_set(nl, (int)noted(bridge.alias, " raised="),
+			       &(struct link_change){ .mask = IFF_UP });
+	return err && err != -ENODEV ? err : link_delete(nl, bridge.index);
+}
+
+int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, struct hub *hub,
+	       struct outcome *outcome)
+{
+	const struct mac marked = mark(host);
+	const struct link card = plan->uplink;
 	int err = 0;
 
 	if (hub_find(nl, host, hub, outcome))
 		return -1;
+	if (plan->attach == ATTACH_BRIDGE && strcmp(card.name, UPLINK_BRIDGE) != 0) {
+		err = ensure_bridge(nl, host, &card, &plan->uplink);
+		if (err)
+			return outcome_set(outcome, err == -EEXIST ? OUTCOME_FOREIGN_DEVICE :
+					   OUTCOME_SYSTEM, "%s for %s: %s", UPLINK_BRIDGE, card.name,
+					   err == -EEXIST ? "it is not ours" : strerror(-err));
+	}
 	if (!hub->index) {
 		err = link_create_pair(nl, HUB_NAME, HUB_LAN_NAME, &marked);
 		/* -EEXIST: another helper was faster; if it was somebody else, hub_find() tells */
@@ -264,5 +315,5 @@ int hub_release(struct nl *nl, uint32_t host, struct hub *hub)
 
 	if (!err && hub->index)
 		err = link_delete(nl, hub->index);
-	return err == -ENODEV ? 0 : err;
+	return err && err != -ENODEV ? err : release_bridge(nl, host);
 }

@@ -13,7 +13,6 @@
 
 #define HUB_NAME "bthub"
 #define HUB_LAN_NAME "btlan"
-#define HUB_BRIDGE_NAME "br-basilisk"
 
 /* What stands; noted in bthub's alias, which is the only memory between two runs. */
 struct hub {
@@ -33,10 +32,11 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 
 /*
  * Ensures the pair and its static switch for @plan, up, with nothing on the NIC yet: whatever
- * an earlier plan connected it to is disconnected first. 0 or -1 with @outcome.
+ * an earlier plan connected it to is disconnected first. For ATTACH_BRIDGE the bridge takes the
+ * card's place as the plan's uplink. 0 or -1 with @outcome.
  */
-int hub_ensure(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
-	       struct hub *hub, struct outcome *outcome);
+int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, struct hub *hub,
+	       struct outcome *outcome);
 
 /* Gives @tap its place in the fan-out. 0 or a negative errno. */
 int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap);

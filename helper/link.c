@@ -279,7 +279,8 @@ static int on_address(const struct nlmsghdr *message, void *user)
 	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
 	struct walk *walk = user;
 
-	if (message->nlmsg_type == RTM_NEWADDR && (int)header->ifa_index == walk->index)
+	if (message->nlmsg_type == RTM_NEWADDR && (int)header->ifa_index == walk->index &&
+	    (header->ifa_family != AF_INET6 || header->ifa_scope != RT_SCOPE_LINK))
 		walk->result = 1;
 	return MNL_CB_OK;
 }

@@ -68,7 +68,10 @@ int link_accept(struct nl *nl, int index, const struct mac *mac, bool add);
 typedef int link_accepted_fn(const struct mac *mac, void *user);
 int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *user);
 
-/* 1 where the interface has any IPv4 or IPv6 address, 0 where not, or a negative errno. */
+/*
+ * 1 where the interface has an address of somebody's, 0 where not, or a negative errno. IPv6
+ * link-local ones do not count: the kernel gives them to every card that is up.
+ */
 int link_has_address(struct nl *nl, int index);
 
 #endif

@@ -228,9 +228,33 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	return 0;
 }
 
-/* Narrows what 'auto' would get to what the policy asks for by name. */
-static int plan_named(enum attach wanted, struct plan *plan, struct outcome *outcome)
+/* 'attach bridge' gives a card away as a whole, so it must be one that nobody uses. */
+static int plan_bridge(struct nl *route, struct nl *generic, struct plan *plan,
+		       struct outcome *outcome)
 {
+	const struct link *up = &plan->uplink;
+	struct link master = { .index = 0 };
+	int used = link_has_address(route, up->index);
+
+	if (used > 0)
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "'attach bridge' in %s is for a spare "
+				   "card, and %s has addresses", POLICY_FILE, up->name);
+	if (up->master && link_find(route, NULL, up->master, &master) == 0 &&
+	    strcmp(master.name, UPLINK_BRIDGE) != 0)
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s already", up->name,
+				   master.name);
+	if (used < 0 || is_wireless(generic, up->index))
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is wireless and cannot be bridged",
+				   up->name);
+	plan->attach = ATTACH_BRIDGE;
+	return 0;
+}
+
+/* What the policy asks for by name. */
+static int plan_named(struct nl *route, struct nl *generic, const struct policy *policy,
+		      struct plan *plan, struct outcome *outcome)
+{
+	const enum attach wanted = policy->attach;
 	char why[OUTCOME_WHAT_SIZE];
 
 	if (wanted == ATTACH_NONE || (wanted == ATTACH_HOST && plan->uplink.index)) {
@@ -239,14 +263,16 @@ static int plan_named(enum attach wanted, struct plan *plan, struct outcome *out
 		return 0;
 	}
 	if (!plan->uplink.index)
-		return outcome_set(outcome, OUTCOME_NO_UPLINK, "'attach %s' in %s needs an uplink: %s",
-				   attach_name(wanted), POLICY_FILE, plan->why);
+		return outcome_set(outcome, OUTCOME_NO_UPLINK, "'attach %s' in %s needs an uplink, and "
+				   "there is none", attach_name(wanted), POLICY_FILE);
+	if (wanted == ATTACH_BRIDGE)
+		return plan_bridge(route, generic, plan, outcome);
+	if (plan_auto(route, generic, policy, plan, outcome))
+		return -1;
 	if (plan->attach != ATTACH_PATCH)
-		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "'attach %s' in %s does not fit: %s",
-				   attach_name(wanted), POLICY_FILE,
-				   plan->attach == ATTACH_JOIN ? "the uplink is a port of a bridge" :
-								 plan->why);
-	plan->attach = wanted;
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "'attach patch' in %s does not fit: %s",
+				   POLICY_FILE, plan->attach == ATTACH_JOIN ?
+				   "the uplink is a port of a bridge" : plan->why);
 	return 0;
 }
 
@@ -273,7 +299,6 @@ int uplink_plan(struct nl *route, struct nl *generic, const struct policy *polic
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is no Ethernet interface",
 				   plan->uplink.name);
 	snprintf(plan->chosen, sizeof(plan->chosen), "%s", plan->uplink.index ? why : "");
-	if (plan_auto(route, generic, policy, plan, outcome))
-		return -1;
-	return policy->attach_auto ? 0 : plan_named(policy->attach, plan, outcome);
+	return policy->attach_auto ? plan_auto(route, generic, policy, plan, outcome) :
+				     plan_named(route, generic, policy, plan, outcome);
 }

@@ -8,6 +8,8 @@
 #include "link.h"
 #include "policy.h"
 
+#define UPLINK_BRIDGE "br-basilisk" /* what 'attach bridge' makes of a spare card */
+
 /* What is to be built. Owned by whoever declared it. */
 struct plan {
 	enum attach attach;

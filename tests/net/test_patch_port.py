@@ -4,6 +4,8 @@ import itertools
 import os
 
 from guest import Guest
+from helper import HELPER, ask, refused, taps
+from proc import wait_until
 from wire import BROADCAST, Wire
 
 SERIAL = itertools.count(1)
@@ -116,6 +118,30 @@ def test_joined_bridge_carries_guests_host_and_lan(world):
     assert desk.mac_of("br0") == bridge_mac
     check_matrix(ends)
     close(ends)
+
+
+def test_spare_card_is_bridged_as_a_whole(world):
+    lan, spare = world.lan(), world.lan()
+    desk = world.host("desk", lan, policy="allow group netdev\nuplink nic2\nattach bridge\n")
+    desk.plug(spare, "nic2", address=0)
+    machine = world.host("machine", spare)
+    desk.ip("link set nic2 down")
+    ends = [Wire(machine), Guest(desk, slot=0), Guest(desk, slot=1)]
+    assert ends[1].reply.attach == "bridge" and ends[1].reply.uplink == "br-basilisk"
+    check_matrix(ends)
+    close(ends)
+    wait_until(lambda: not taps(desk), what="the end of the TAPs")
+    done = desk.run([HELPER, "--release"])
+    assert done.returncode == 0, done
+    assert desk.links() == {"lo", "nic", "nic2"}
+    flags = desk.inside(lambda: open("/sys/class/net/nic2/flags").read())
+    assert int(flags, 16) & 1 == 0, flags
+
+
+def test_card_with_addresses_is_never_given_to_a_bridge(world):
+    desk = world.host("desk", world.lan(), policy="allow group netdev\nuplink nic\nattach bridge\n")
+    assert "nic has addresses" in refused(ask(desk), "uplink-unfit")
+    assert desk.links() == {"lo", "nic"}
 
 
 # What no Mac sends and a network can be hurt by. The source is the guest's own.
@@ -257,7 +283,7 @@ def test_forged_sources_reach_nobody_and_are_counted(world):
         got = []
         end.expect(lambda f: f[: len(marker)] == marker or got.append(f), what="marker")
         assert not [f for f in got if b"patch" in f], end.card
-    status = desk.run(["/usr/local/lib/basilisk-tap/basilisk-tap-helper", "--status"]).stdout
+    status = desk.run([HELPER, "--status"]).stdout
     line = next(line for line in status.splitlines() if guest.card in line)
     assert line.endswith("forged 10000"), line
     close(ends)
