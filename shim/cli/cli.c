@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cli.c: see cli.h.
+ */
+#include "cli.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "number.h"
+
+int cli_fail(int status, const char *format, ...)
+{
+	va_list args;
+
+	fputs("basilisk-tap: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+/* The option that @word is, and in *@value what stands behind its "=", or NULL. */
+static const struct cli_option *find(const struct cli_option *options, const char *word,
+				     const char **value)
+{
+	size_t len = strcspn(word, "=");
+
+	*value = word[len] ? word + len + 1 : NULL;
+	for (; options->name; options++) {
+		if (strlen(options->name) == len && strncmp(options->name, word, len) == 0)
+			return options;
+	}
+	return NULL;
+}
+
+int cli_options(int argc, char *argv[], const struct cli_option *options, const char *usage,
+		int *status)
+{
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		const struct cli_option *option;
+		const char *value;
+
+		if (strcmp(argv[i], "--") == 0)
+			return i + 1;
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			fputs(usage, stdout);
+			*status = CLI_OK;
+			return -1;
+		}
+		option = find(options, argv[i], &value);
+		if (!option || (option->flag && value)) {
+			*status = cli_fail(CLI_USAGE, "%s: '%s' is not understood (try --help)",
+					   argv[0], argv[i]);
+			return -1;
+		}
+		if (option->flag) {
+			*option->flag = true;
+			continue;
+		}
+		if (!value && i + 1 < argc)
+			value = argv[++i];
+		if (!value || !*value) {
+			*status = cli_fail(CLI_USAGE, "%s: '%s' wants a value (try --help)",
+					   argv[0], option->name);
+			return -1;
+		}
+		*option->value = value;
+	}
+	return i;
+}
+
+bool cli_only_options(int argc, char *argv[], const struct cli_option *options, const char *usage,
+		      int *status)
+{
+	int next = cli_options(argc, argv, options, usage, status);
+
+	if (next >= 0 && next < argc)
+		*status = cli_fail(CLI_USAGE, "%s: '%s' is not understood (try --help)", argv[0],
+				   argv[next]);
+	return next == argc;
+}
+
+bool cli_user(const char *name, uid_t *uid)
+{
+	const struct passwd *user = name ? getpwnam(name) : NULL;
+	uint32_t number;
+
+	if (!name)
+		*uid = getuid();
+	else if (user)
+		*uid = user->pw_uid;
+	else if (number_parse(name, strlen(name), UINT32_MAX - 1, &number) == 0)
+		*uid = number;
+	else
+		return cli_fail(false, "there is no user '%s'", name);
+	return true;
+}
+
+/* Bytes of the UTF-8 character at @p, or 0. */
+static size_t utf8_len(const unsigned char *p)
+{
+	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+	if (p[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return len;
+}
+
+void cli_json_string(FILE *file, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	fputc('"', file);
+	while (*p) {
+		size_t len = utf8_len(p);
+
+		if (!len)
+			fputs("\xef\xbf\xbd", file);
+		else if (*p == '"' || *p == '\\')
+			fprintf(file, "\\%c", *p);
+		else if (*p < ' ')
+			fprintf(file, "\\u%04x", *p);
+		else
+			fwrite(p, 1, len, file);
+		p += len ? len : 1;
+	}
+	fputc('"', file);
+}
