@@ -14,6 +14,7 @@
 #define TAP_TRIES     3
 #define TAP_WAIT_MS   250
 #define TAP_AGAIN_MS  60000 /* a peer reached by tunnel alone is tried by TAP so often */
+#define IDLE_MORE_MS  3000
 #define FAILED_TRIES  2	    /* after so many rounds the other addresses are tried */
 #define SOON_MS	      20    /* due but without tokens: come back so soon */
 
@@ -143,6 +144,13 @@ static bool ask(struct confirm *c, struct peer *peer, uint32_t now)
 	return true;
 }
 
+/* Of two that are silent only one should begin: the other waits a little longer. */
+static uint32_t idle_ms(const struct confirm *c, const struct peer *peer)
+{
+	return CONFIRM_IDLE_MS +
+	       (memcmp(c->mac.byte, peer->mac.byte, MAC_LEN) > 0 ? IDLE_MORE_MS : 0);
+}
+
 /* When the next round is due. */
 static uint32_t due(const struct confirm *c, const struct peer *peer)
 {
@@ -153,7 +161,7 @@ static uint32_t due(const struct confirm *c, const struct peer *peer)
 
 	if (!peer_is_proven(peer))
 		return peer->asked + unproven[step];
-	at = step ? peer->asked + proven[step] : peer->heard + CONFIRM_IDLE_MS;
+	at = step ? peer->asked + proven[step] : peer->heard + idle_ms(c, peer);
 	if (tap_is_measured(c, peer) && time_after(at, peer->asked + TAP_WAIT_MS))
 		at = peer->asked + TAP_WAIT_MS;
 	if (both_have_tap(c, peer) && peer->reach == PEER_REACH_TUNNEL &&
@@ -210,8 +218,8 @@ static void ask_soon(struct peer *peer, uint32_t now)
 	peer->tries = 0;
 	peer->asked = now;
 	/* not later than it was: doubts alone must not keep a peer alive */
-	if (peer_is_proven(peer) && time_after(peer->heard, now - CONFIRM_IDLE_MS))
-		peer->heard = now - CONFIRM_IDLE_MS;
+	if (peer_is_proven(peer) && time_after(peer->heard, now - CONFIRM_IDLE_MS - IDLE_MORE_MS))
+		peer->heard = now - CONFIRM_IDLE_MS - IDLE_MORE_MS;
 }
 
 /* Measures from the beginning whether the TAP reaches the peer. */
@@ -343,7 +351,7 @@ static void answered(struct confirm *c, const struct control *control,
 		     const struct tunnel_target *from, uint32_t now)
 {
 	struct peer *peer = entry(c, &control->source, from, now);
-	bool was_proven, failed;
+	bool was_proven, asked, failed;
 	int index;
 
 	if (!peer)
@@ -356,6 +364,7 @@ static void answered(struct confirm *c, const struct control *control,
 		index = peer_address_add(peer, &from->address);
 	if (index < 0)
 		return;
+	asked = peer->tries > 0;
 	failed = peer->tries > FAILED_TRIES;
 	peer_confirm(c->peers, peer, index);
 	peer->heard = now;
@@ -373,6 +382,8 @@ static void answered(struct confirm *c, const struct control *control,
 		peer->sending = (unsigned int)index;
 		if (was_proven)
 			news(c, CONFIRM_MOVED, peer);
+	} else if (peer->sending != (unsigned int)index && !asked) {
+		ask_soon(peer, now); /* why did it not answer from there? it may have moved */
 	}
 	if (!was_proven)
 		news(c, CONFIRM_PROVEN, peer);
@@ -474,7 +485,7 @@ void confirm_doubt(struct confirm *c, struct peer *peer, uint32_t now)
 		ask_soon(peer, now);
 		/* the first round already asks at all addresses */
 		peer->tries = peer_is_proven(peer) ? FAILED_TRIES : 0;
-		peer->asked = now - CONFIRM_IDLE_MS;
+		peer->asked = now - CONFIRM_IDLE_MS; /* due whatever the step */
 		choose_sending(c, peer);
 		if (both_have_tap(c, peer))
 			peer->tap_tries = 0;

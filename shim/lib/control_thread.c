@@ -55,6 +55,7 @@ struct control_thread {
 	struct discovery *discovery;
 	struct confirm confirm;
 	struct links links;
+	bool twin_said;
 };
 
 /* ---- time ---- */
@@ -115,12 +116,18 @@ static void tell(void *user, enum confirm_news news, const struct peer *peer)
 		[CONFIRM_BY_TUNNEL] = "is reached by the tunnel alone",
 		[CONFIRM_CHANGED] = "is attached in another way",
 		[CONFIRM_GONE] = "is gone",
-		[CONFIRM_TWIN] = "is another emulator's address as well: one of the two hosts "
-				 "has a copied /etc/machine-id",
+		[CONFIRM_TWIN] = "is another emulator's address as well",
 	};
+	struct control_thread *t = user;
 	char mac[MAC_TEXT_LEN], at[ADDRESS_TEXT_SIZE] = "nowhere";
 
-	(void)user;
+	if (news == CONFIRM_TWIN && !t->twin_said) {
+		t->twin_said = true;
+		log_say(LOG_INFO,
+			"another host's emulator has our MAC %s: see whether one of the two hosts "
+			"has a copied /etc/machine-id",
+			mac_format(&peer->mac, mac));
+	}
 	if (peer->sending < PEER_ADDRESSES)
 		address_format(&peer->address[peer->sending], peer->port, at);
 	log_say(LOG_DEBUG, "%s at %s (%s) %s", mac_format(&peer->mac, mac), at,

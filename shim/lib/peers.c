@@ -18,10 +18,13 @@ _Static_assert(sizeof(struct peer) + sizeof(uint32_t) <= 128, "a peer has outgro
 
 static uint32_t hash(const struct peers *peers, const struct mac *mac, uint32_t size)
 {
-	/* multiply-shift: without the secret nobody can choose MACs that meet in one bucket */
-	uint64_t key = (uint64_t)get_be16(mac->byte) << 32 | get_be32(mac->byte + 2);
+	uint64_t x = (uint64_t)get_be16(mac->byte) << 32 | get_be32(mac->byte + 2);
 
-	return (uint32_t)(key * peers->multiplier >> 48) & (size - 1);
+	/* without the secret nobody can choose MACs that meet in one bucket */
+	x *= peers->multiplier;
+	x ^= x >> 32;
+	x *= 0x9e3779b97f4a7c15; /* 2^64 by the golden ratio: spreads what was close */
+	return (uint32_t)(x >> 40) & (size - 1);
 }
 
 int peers_init(struct peers *peers, uint64_t secret)
