@@ -27,8 +27,8 @@ static const struct {
 				 "correct it as root; 'basilisk-tap-helper --check' tests it" },
 	[OUTCOME_NO_PRIVILEGE] = { "no-privilege", "the helper has no CAP_NET_ADMIN",
 				   "as root: chown root and chmod 4755 the helper, or setcap "
-				   "cap_net_admin+ep it, and see that no nosuid or no_new_privs "
-				   "is in the way" },
+				   "cap_net_admin+ep it, with no nosuid or no_new_privs in the "
+				   "way" },
 	[OUTCOME_NO_TUN] = { "no-tun", "/dev/net/tun cannot be opened",
 			     "load the kernel module tun ('modprobe tun' as root)" },
 	[OUTCOME_BAD_NAME] = { "bad-name", "that is no interface name",

@@ -29,17 +29,15 @@ void reply_encode(const struct reply *reply, uint8_t *message)
 
 static int string_decode(const uint8_t *from, char *to, size_t size)
 {
-	if (!memchr(from, '\0', size))
+	const size_t len = strnlen((const char *)from, size);
+
+	if (len == size)
 		return -EINVAL;
-	for (size_t i = 0; i < size; i++) {
-		to[i] = (char)from[i];
-		if (from[i] == '\0') {
-			memset(to + i, 0, size - i);
-			return 0;
-		}
+	for (size_t i = 0; i < len; i++)
 		if (from[i] < ' ' || from[i] > '~')
 			return -EINVAL;
-	}
+	memcpy(to, from, len);
+	memset(to + len, 0, size - len);
 	return 0;
 }
 
