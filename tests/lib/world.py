@@ -89,7 +89,9 @@ class Lan:
         self.number = number
         self.ports = itertools.count(1)
         self.namespaces = ns.in_new(("net",), lambda: None)
-        self.ip("link add lan type bridge stp_state 0 mcast_snooping 0", "link set lan up")
+        mac = f"02:00:00:09:{number:02x}:00"
+        bridge = f"link add lan address {mac} type bridge stp_state 0 mcast_snooping 0"
+        self.ip(bridge, "link set lan up")
 
     def ip(self, *lines):
         self.world.ip(self.namespaces, *lines)
@@ -175,14 +177,17 @@ class Host:
 
     def plug(self, lan, card="nic", address=None, default_route=True):
         """A card on the LAN, with an address of it, up, and the default route over it."""
-        port = f"p{next(lan.ports)}"
+        port = next(lan.ports)
+        # Not the kernel's random ones: of those, some look like a guest's.
+        macs = [f"02:00:{end:02x}:09:{lan.number:02x}:{port:02x}" for end in (1, 2)]
         number = len(lan.world.hosts) if address is None else address
         net = f"10.9.{lan.number}"
         fd = self.namespaces["net"]
         lan.world.ip(
             lan.namespaces,
-            f"link add {port} type veth peer name {card} netns /proc/self/fd/{fd}",
-            f"link set {port} master lan up",
+            f"link add p{port} address {macs[0]} type veth"
+            f" peer name {card} address {macs[1]} netns /proc/self/fd/{fd}",
+            f"link set p{port} master lan up",
             pass_fds=(fd,),
         )
         lines = [f"link set {card} up"]
