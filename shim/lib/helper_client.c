@@ -2,9 +2,9 @@
 /*
  * helper_client.c: see helper_client.h.
  *
- * The helper is started by clone() rather than posix_spawn(), for one reason: a child without an
- * exit signal raises no SIGCHLD and is invisible to a wait() that does not ask for it, and the
- * emulator may have a handler, or a wait() for any child.
+ * The emulator may have a handler for SIGCHLD, or a wait() for any child. So the helper is not our
+ * child but our child's: that one is made by clone() without an exit signal, shares our memory
+ * while we stand still, starts the helper, waits for its end, and leaves how it ended behind.
  */
 #include "helper_client.h"
 
@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +27,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-
 #ifndef HELPER_PATH
 #define HELPER_PATH "/usr/local/lib/basilisk-tap/basilisk-tap-helper"
 #endif
 
-#define STACK_SIZE (64 * 1024)
+#define STACK_SIZE (64 * 1024) /* for each of the two */
+#define KILL_MS	   50
 #define FD_MIN	   3 /* the helper takes no standard descriptor for the reply */
 
 const char *helper_path(void)
@@ -55,104 +55,110 @@ __attribute__((format(printf, 3, 4))) static int problem(struct reply *reply, in
 	return err;
 }
 
-/* ---- the child: shares our memory, we stand still until it has called execve() ---- */
+/* ---- the two children: they share our memory; each of us stands still for the next ---- */
 
-struct start {
+struct run {
 	const char *path;
 	char *const *argv;
-	int fd;
-	int err; /* the child's, where it could not start the program */
+	char *stack;  /* of the second child: grows down from here */
+	int fd;	      /* the helper's end of the socket pair */
+	int err;      /* why the helper could not be started, or 0 */
+	bool timeout; /* the helper was given up */
+	int status;   /* as wait() tells it, or -1 */
 };
 
 /*
- * Only system calls here, not their wrappers: those may be interposed, and would take what the
- * child does to its own descriptors for the emulator's doing.
+ * In here only system calls by number: libc's functions may be interposed, and would take what
+ * a child does to its own descriptors for the emulator's doing; and none of them may notice
+ * that our thread is to be cancelled.
  */
-static int child_main(void *argument)
+static int helper_main(void *argument)
 {
 	static char *const environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	struct start *start = argument;
-	struct sigaction standard = { .sa_handler = SIG_DFL };
-	sigset_t none;
-	int null;
+	struct run *run = argument;
+	uint64_t no_signals = 0;
+	int null = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
 
-	/* the emulator's handlers must not run here: they would change its memory */
-	for (int s = 1; s < NSIG; s++)
-		sigaction(s, &standard, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	null = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
 	if (null > STDIN_FILENO)
 		syscall(SYS_dup3, null, STDIN_FILENO, 0);
 	if (null > STDOUT_FILENO)
 		syscall(SYS_dup3, null, STDOUT_FILENO, 0);
 	if (null > STDERR_FILENO)
 		syscall(SYS_close, null);
-	if (syscall(SYS_fcntl, start->fd, F_SETFD, 0) == 0)
-		execve(start->path, start->argv, environment);
-	start->err = errno;
-	_exit(127);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, sizeof(no_signals));
+	if (syscall(SYS_fcntl, run->fd, F_SETFD, 0) == 0)
+		syscall(SYS_execve, run->path, run->argv, environment);
+	run->err = errno;
+	syscall(SYS_exit, 127);
+	__builtin_unreachable();
 }
 
-/* The child's pid and *@pidfd, which is -1 on kernels that have none; or a negative errno. */
-static pid_t child_start(struct start *start, int *pidfd)
+/* True once the process behind @pidfd has ended, false after @ms. */
+static bool await_end(int pidfd, long ms)
 {
-	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	sigset_t all, before;
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	/* all signals are blocked: there is no EINTR */
+	return syscall(SYS_ppoll, &p, 1, &left, NULL, 0) > 0;
+}
+
+static int waiter_main(void *argument)
+{
+	struct run *run = argument;
+	struct sigaction standard = { .sa_handler = SIG_DFL };
+	int pidfd = -1, options = __WALL;
 	pid_t pid;
 
-	if (stack == MAP_FAILED)
+	/* the emulator's handlers must not run here or in the helper: they are its memory's */
+	for (int s = 1; s < NSIG; s++)
+		sigaction(s, &standard, NULL);
+	pid = clone(helper_main, run->stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, run,
+		    &pidfd);
+	if (pid < 0) {
+		run->err = errno;
+		syscall(SYS_exit, 0);
+	}
+	if (pidfd >= 0 && !await_end(pidfd, HELPER_DEADLINE_MS)) {
+		run->timeout = true;
+		/* being another user's it may be beyond our signals: then it stays behind alone */
+		syscall(SYS_kill, pid, SIGKILL);
+		await_end(pidfd, KILL_MS);
+		options |= WNOHANG;
+	}
+	if (syscall(SYS_wait4, pid, &run->status, options, NULL) != pid)
+		run->status = -1;
+	syscall(SYS_exit, 0);
+	__builtin_unreachable();
+}
+
+/* Runs the helper to its end. 0, or a negative errno where it could not be started. */
+static int run_helper(struct run *run)
+{
+	char *stacks = mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	sigset_t all, before;
+	pid_t pid;
+	int err = 0;
+
+	if (stacks == MAP_FAILED)
 		return -errno;
-	*pidfd = -1;
+	run->stack = stacks + STACK_SIZE;
+	run->status = -1;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid = clone(child_main, (char *)stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
-		    start, pidfd);
+	pid = clone(waiter_main, stacks + 2 * STACK_SIZE, CLONE_VM | CLONE_VFORK, run);
 	if (pid < 0)
-		pid = -errno;
+		err = -errno;
+	else
+		while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+			;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	munmap(stack, STACK_SIZE);
-	return pid;
+	munmap(stacks, 2 * STACK_SIZE);
+	return err ? err : -run->err;
 }
 
-/* ---- waiting ---- */
-
-/* True once @fd is readable or at its end, false when the deadline has passed. */
-static bool await(int fd, uint32_t deadline)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	for (;;) {
-		int left = (int)(deadline - clock_ms());
-		int n = poll(&p, 1, left > 0 ? left : 0);
-
-		if (n > 0)
-			return true;
-		if (left <= 0 || (n < 0 && errno != EINTR))
-			return false;
-	}
-}
-
-/*
- * Waits for the child to end: its wait status, or -1 where it has not by the deadline. It may
- * be beyond our signals, being another user's: then it stays behind as the kernel's business.
- */
-static int child_end(pid_t pid, int pidfd, uint32_t deadline)
-{
-	int status = -1;
-
-	if (pidfd >= 0 && !await(pidfd, deadline)) {
-		kill(pid, SIGKILL);
-		await(pidfd, clock_ms() + 50);
-		waitpid(pid, &status, __WALL | WNOHANG);
-		return -1;
-	}
-	while (waitpid(pid, &status, __WALL) < 0)
-		if (errno != EINTR)
-			return -1;
-	return status;
-}
+/* ---- the reply ---- */
 
 /* Takes the one message: its length and *@fd (or -1); 0 at the end; a negative errno. */
 static ssize_t take_message(int sock, uint8_t *message, size_t size, int *fd)
@@ -206,39 +212,38 @@ static int tap_check(int fd)
 	return 0;
 }
 
-static int explain_end(struct reply *reply, const char *path, int status)
+static int explain_end(struct reply *reply, const struct run *run)
 {
 	const char *sentence;
 
-	if (status >= 0 && WIFSIGNALED(status))
-		return problem(reply, -EIO, "the helper %s was killed by signal %d (%s)", path,
-			       WTERMSIG(status), sigabbrev_np(WTERMSIG(status)) ?: "?");
-	sentence = status >= 0 ? outcome_sentence((unsigned int)WEXITSTATUS(status)) : NULL;
-	return problem(reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s", path,
-		       status >= 0 ? WEXITSTATUS(status) : -1, sentence ? ": " : "",
+	if (run->timeout)
+		return problem(reply, -ETIMEDOUT, "the helper %s did not answer in %d seconds",
+			       run->path, HELPER_DEADLINE_MS / 1000);
+	if (run->status >= 0 && WIFSIGNALED(run->status))
+		return problem(reply, -EIO, "the helper %s was killed by signal %d (%s)", run->path,
+			       WTERMSIG(run->status), sigabbrev_np(WTERMSIG(run->status)) ?: "?");
+	if (run->status < 0)
+		return problem(reply, -EIO, "the helper %s ended without a reply", run->path);
+	sentence = outcome_sentence((unsigned int)WEXITSTATUS(run->status));
+	return problem(reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s",
+		       run->path, WEXITSTATUS(run->status), sentence ? ": " : "",
 		       sentence ? sentence : "");
 }
 
-static int read_reply(const char *path, int sock, pid_t pid, int pidfd,
-		      const struct request *request, struct reply *reply, int *tap)
+static int read_reply(int sock, const struct run *run, const struct request *request,
+		      struct reply *reply, int *tap)
 {
-	uint32_t deadline = clock_ms() + HELPER_DEADLINE_MS;
 	uint8_t message[REPLY_LEN + 1];
-	bool ready = await(sock, deadline);
-	ssize_t n = ready ? take_message(sock, message, sizeof(message), tap) : 0;
-	int status = child_end(pid, pidfd, deadline);
+	ssize_t n = take_message(sock, message, sizeof(message), tap);
 	int err;
 
-	if (!ready)
-		return problem(reply, -ETIMEDOUT, "the helper %s did not answer in %d seconds", path,
-			       HELPER_DEADLINE_MS / 1000);
 	if (n <= 0)
-		return explain_end(reply, path, status);
+		return explain_end(reply, run);
 	if (reply_decode(message, (size_t)n, reply))
 		return problem(reply, -EPROTO,
 			       "the helper %s gave a reply that is not understood: install the "
 			       "same version of helper and library",
-			       path);
+			       run->path);
 	if (reply->code != OUTCOME_OK || request->verb != REQUEST_ATTACH) {
 		if (*tap >= 0)
 			close(*tap);
@@ -247,7 +252,7 @@ static int read_reply(const char *path, int sock, pid_t pid, int pidfd,
 	}
 	err = *tap < 0 ? -EPROTO : tap_check(*tap);
 	if (err)
-		return problem(reply, err, "the helper %s handed over no usable TAP (%s)", path,
+		return problem(reply, err, "the helper %s handed over no usable TAP (%s)", run->path,
 			       strerrordesc_np(-err));
 	return 0;
 }
@@ -276,44 +281,33 @@ int helper_call(const char *path, const struct request *request, struct reply *r
 	struct request words = *request;
 	char message[REQUEST_MESSAGE_MAX];
 	char *argv[1 + REQUEST_WORDS_MAX + 1] = { (char *)(uintptr_t)path };
-	struct start start = { .path = path, .argv = argv };
-	int pair[2], pidfd = -1;
-	pid_t pid;
-	int err;
+	struct run run = { .path = path, .argv = argv };
+	int pair[2], err;
 
 	*tap = -1;
 	memset(reply, 0, sizeof(*reply));
 	err = pair_new(pair);
 	if (err)
 		return problem(reply, err, "no socket to the helper (%s)", strerrordesc_np(-err));
-	words.fd = start.fd = pair[1];
+	words.fd = run.fd = pair[1];
 	err = request_split(message, request_format(&words, message), argv + 1);
 	if (err < 0) {
-		close(pair[1]);
 		err = problem(reply, err, "the request to the helper is too long");
 		goto out;
 	}
-	pid = child_start(&start, &pidfd);
-	close(pair[1]); /* the child's own copy is left: its end is the conversation's end */
-	if (pid < 0) {
-		err = problem(reply, (int)pid, "the helper %s cannot be started (%s)", path,
-			      strerrordesc_np((int)-pid));
+	err = run_helper(&run);
+	if (err) {
+		err = problem(reply, err, "the helper %s cannot be started (%s)", path,
+			      strerrordesc_np(-err));
 		goto out;
 	}
-	if (start.err) {
-		waitpid(pid, NULL, __WALL);
-		err = problem(reply, -start.err, "the helper %s cannot be started (%s)", path,
-			      strerrordesc_np(start.err));
-		goto out;
-	}
-	err = read_reply(path, pair[0], pid, pidfd, request, reply, tap);
+	err = read_reply(pair[0], &run, request, reply, tap);
 	if (err && *tap >= 0) {
 		close(*tap);
 		*tap = -1;
 	}
 out:
-	if (pidfd >= 0)
-		close(pidfd);
+	close(pair[1]);
 	close(pair[0]);
 	return err;
 }

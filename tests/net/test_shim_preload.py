@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The preload library under programs that use their descriptors in all the ways there are."""
+import os
+import shutil
+import subprocess
+
+from case import Skip
+from peer import Peer
+from proc import wait_until
+from world import REFUSE
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
+
+
+def traps_program(world):
+    """traps.c, built; the host's users may execute it."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        raise Skip("no C compiler")
+    program = world.path("traps")
+    source = os.path.join(HERE, "..", "lib", "traps.c")
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
+    subprocess.run([compiler, *flags, "-o", program, source], check=True)
+    return program
+
+
+def host_for(world, policy=REFUSE):
+    return world.host("desk", world.lan(), policy=policy)
+
+
+def loaded(*argv, **env):
+    """The command line under the preload library; not in the environment: nsenter has none."""
+    return ["env", f"LD_PRELOAD={PRELOAD}", *(f"{k}={v}" for k, v in env.items()), *argv]
+
+
+def run_trap(world, name, host=None, **env):
+    host = host or host_for(world)
+    argv = loaded(traps_program(world), name, BASILISK_TAP_LOG="error", **env)
+    done = host.run(argv, user="mac", seconds=40)
+    assert done.returncode == 0, f"{name}: {done.returncode}\n{done.stdout}{done.stderr}"
+    assert not done.stderr or name == "errors", done.stderr
+
+
+def test_card_is_found_by_every_way_to_open(world):
+    run_trap(world, "variants")
+
+
+def test_errors_are_those_of_the_driver(world):
+    run_trap(world, "errors")
+
+
+def test_signals_do_not_end_a_wait_for_the_card(world):
+    run_trap(world, "interrupted")
+
+
+def test_card_is_always_writable(world):
+    run_trap(world, "writable")
+
+
+def test_descriptor_never_shows_an_error(world):
+    run_trap(world, "quiet")
+
+
+def test_thread_may_be_cancelled_in_poll(world):
+    run_trap(world, "cancelled")
+
+
+def test_duplicates_are_the_card_until_the_last_is_closed(world):
+    run_trap(world, "duplicates")
+
+
+def test_reused_number_is_not_the_card(world):
+    run_trap(world, "numbers_reused")
+
+
+def test_ranges_are_closed_with_the_card_in_them(world):
+    run_trap(world, "closed_by_range")
+
+
+def test_high_numbers(world):
+    run_trap(world, "high_number")
+
+
+def test_threads_share_the_card(world):
+    run_trap(world, "threads")
+
+
+def test_forked_child_leaves_the_card_alone(world):
+    run_trap(world, "forked")
+
+
+def test_child_that_outlives_the_card_holds_nothing_of_it(world):
+    run_trap(world, "outlived")
+
+
+def test_vforked_child_leaves_the_card_alone(world):
+    run_trap(world, "vforked")
+
+
+def test_executed_program_sees_none_of_our_descriptors(world):
+    run_trap(world, "executed")
+
+
+def test_signal_mask_is_as_before(world):
+    run_trap(world, "signal_masks")
+
+
+def test_helper_raises_no_sigchld_and_leaves_no_child(world):
+    run_trap(world, "no_child")
+
+
+def test_helper_that_hangs_raises_no_sigchld_and_leaves_no_child(world):
+    host = host_for(world)
+    host.write("/etc/helper", "#!/bin/sh\nexec sleep 600\n", 0o755)
+    run_trap(world, "no_child", host, BASILISK_TAP_HELPER="/etc/helper")
+    assert not host.run(["pgrep", "-x", "sleep"]).stdout
+
+
+def test_read_waits_where_nobody_asked_not_to(world):
+    host = host_for(world)
+    with Peer(world.host("machine", host.world.lans[0])) as peer:
+        argv = loaded(traps_program(world), "blocking", BASILISK_TAP_LOG="debug")
+        program = host.start(argv, user="mac")
+
+        def sent():
+            peer.receive(0.05)
+            for mac in peer.peers:
+                peer.send(mac + peer.mac + b"\x88\xb5" + bytes(86))
+            return not program.running()
+
+        wait_until(sent, 20, "the end of the program")
+        assert program.wait() == 0, program.stdout
+
+
+def test_program_without_a_card_notices_nothing(world):
+    """The same output, exit status, descriptors and threads, with and without."""
+    host = host_for(world)
+    for argv in (["ls", "-la", "/etc/basilisk-tap"], ["cat", "/etc/passwd"], ["false"]):
+        plain = host.run(["env", *argv], user="mac")
+        other = host.run(loaded(*argv), user="mac")
+        assert (plain.returncode, plain.stdout, plain.stderr) == (
+            other.returncode,
+            other.stdout,
+            other.stderr,
+        )
+    count = "import os; print(os.listdir('/proc/self/fd'), len(os.listdir('/proc/self/task')))"
+    argv = ["python3", "-c", count]
+    assert host.run(["env", *argv]).stdout == host.run(loaded(*argv)).stdout
+
+
+def test_wrappers_pass_the_library_on(world):
+    host = host_for(world)
+    argv = ["timeout", "20", "env", "A=B", "nice", "sh", "-c", 'exec "$0" "$@"']
+    argv += [traps_program(world), "writable"]
+    done = host.run(loaded(*argv, BASILISK_TAP_LOG="error"), user="mac")
+    assert (done.returncode, done.stderr) == (0, ""), done
