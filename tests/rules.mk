@@ -11,14 +11,14 @@ $(ROM): tests/rom/mkrom.py $(wildcard tests/rom/*.s)
 # Packages come before anything is built, so these two build in a make of their own.
 #: make check      as root: install what the tests need, build, run all tests
 check:
-	packaging/deps.sh build demo check
-	$(MAKE) all unit $(ROM)
-	tests/run
+	@packaging/deps.sh build demo check
+	@$(MAKE) --no-print-directory all unit $(ROM)
+	@tests/run
 
 #: make demo       as root: install what it needs, build, and show the main job as a story
 demo:
-	packaging/deps.sh build demo
-	$(MAKE) all $(ROM)
-	tests/demo
+	@packaging/deps.sh build demo
+	@$(MAKE) --no-print-directory all $(ROM)
+	@tests/demo
 
 .PHONY: check demo
