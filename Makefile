@@ -73,7 +73,7 @@ $(B)/helper/filter.o: $(B)/gen/filter-program.h
 $(B)/program-gen: helper/gen/program-gen.c
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $<
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iproto -o $@ $<
 $(B)/gen/programs.h: $(B)/program-gen
 	@mkdir -p $(@D)
 	$(Q)$(B)/program-gen > $@.new && mv $@.new $@

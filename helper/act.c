@@ -17,6 +17,7 @@
 
 #define OWN_USER "_basilisk-tap"
 #define NOBODY 65534
+#define CONNECT_TRIES 3
 
 void act_note_caller(struct run *run)
 {
@@ -29,14 +30,13 @@ void act_note_caller(struct run *run)
 	caller->pid = getppid();
 }
 
-uint32_t act_own_user(struct run *run)
+void act_own_user(struct run *run, uint32_t *user, uint32_t *group)
 {
-	uint32_t user = NOBODY;
-
-	if (run->early.users <= 0 || text_read(&run->users, run->early.users) ||
-	    text_find_name(&run->users, OWN_USER, &user) || user == 0)
-		return NOBODY;
-	return user;
+	if (run->early.users > 0 && text_read(&run->users, run->early.users) == 0 &&
+	    text_find_name(&run->users, OWN_USER, user) == 0 && *user != 0 &&
+	    text_find_group_of(&run->users, OWN_USER, group) == 0 && *group != 0)
+		return;
+	*user = *group = NOBODY;
 }
 
 bool act_needs_privilege(const struct run *run)
@@ -221,11 +221,11 @@ static int connect_tap(struct run *run, struct hub *hub)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "the filters of %s: %s",
 				   run->tap.name, strerror(-err));
 	err = patch_port_connect(nl, hub, &run->plan, &run->tap);
-	if (err == -EEXIST && run->policy.attach_auto) {
+	if ((err == -EEXIST || err == -EOPNOTSUPP || err == -EINVAL) && run->policy.attach_auto) {
 		char why[OUTCOME_WHAT_SIZE];
 
-		snprintf(why, sizeof(why), "an 'ingress' qdisc is in the way on %s",
-			 run->plan.uplink.name);
+		snprintf(why, sizeof(why), err == -EEXIST ? "an 'ingress' qdisc is in the way on %s" :
+			 "%s takes no traffic control filters", run->plan.uplink.name);
 		uplink_fall_back(&run->plan, ATTACH_NONE, why);
 		return connect_tap(run, hub);
 	}
@@ -237,21 +237,31 @@ static int connect_tap(struct run *run, struct hub *hub)
 }
 
 /* What was built may have been taken down meanwhile, by --release or with the card. */
-static int check_result(struct run *run, const struct hub *hub)
+static bool is_standing(struct run *run, const struct hub *hub)
 {
-	struct hub now;
+	struct outcome ignored = { 0 };
 	struct link link;
-	int err = 0;
+	struct hub now;
 
-	if (hub_find(&run->route, run->host, &now, &run->outcome))
-		return -1;
-	if (run->plan.uplink.index)
-		err = link_find(&run->route, NULL, run->plan.uplink.index, &link);
-	if (!err)
-		err = link_find(&run->route, NULL, run->tap.index, &link);
-	if (!err && now.index == hub->index && now.attach == hub->attach &&
-	    now.uplink == hub->uplink && (link.flags & IFF_UP))
-		return 0;
+	if (hub_find(&run->route, run->host, &now, &ignored) || now.index != hub->index ||
+	    now.attach != hub->attach || now.uplink != hub->uplink)
+		return false;
+	if (hub->uplink && link_find(&run->route, NULL, hub->uplink, &link))
+		return false;
+	return link_find(&run->route, NULL, run->tap.index, &link) == 0 && (link.flags & IFF_UP);
+}
+
+static int connect_and_check(struct run *run, struct hub *hub)
+{
+	for (int tries = 0; tries < CONNECT_TRIES; tries++) {
+		if (connect_tap(run, hub))
+			return -1;
+		if (is_standing(run, hub))
+			return 0;
+		if (hub_find(&run->route, run->host, hub, &run->outcome))
+			return -1;
+	}
+	patch_port_disconnect(&run->route, run->host, hub);
 	return outcome_set(&run->outcome, OUTCOME_SYSTEM,
 			   "the attachment of %s changed while it was made", run->tap.name);
 }
@@ -274,14 +284,14 @@ static int attach(struct run *run)
 			       &run->tap, &run->outcome))
 		return -1;
 	run->plan.asked = request->br[0];
-	return connect_tap(run, &hub) || check_result(run, &hub) ? -1 : 0;
+	return connect_and_check(run, &hub);
 }
 
-static int release(struct run *run)
+/* 0 where no TAP is alive; leftovers are removed. Or -1 with OUTCOME_IN_USE naming them. */
+static int check_unused(struct run *run)
 {
 	static struct taps taps;
 	char names[96] = "";
-	struct hub hub;
 	int err = tap_list(&run->route, run->host, &taps);
 
 	for (size_t i = 0; !err && i < taps.count; i++) {
@@ -294,11 +304,31 @@ static int release(struct run *run)
 	}
 	if (err)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "listing TAPs: %s", strerror(-err));
-	if (names[0])
-		return outcome_set(&run->outcome, OUTCOME_IN_USE, "still alive:%s", names);
-	if (hub_find(&run->route, run->host, &hub, &run->outcome))
+	return names[0] ? outcome_set(&run->outcome, OUTCOME_IN_USE, "still alive:%s", names) : 0;
+}
+
+/*
+ * A helper that makes a TAP meanwhile either has it before the second look, which then stops us, or
+ * finds the note gone when it has connected it, and connects it once more.
+ */
+static int release(struct run *run)
+{
+	struct nl *nl = &run->route;
+	struct hub hub, noted;
+	int err = 0;
+
+	if (check_unused(run) || hub_find(nl, run->host, &hub, &run->outcome))
 		return -1;
-	err = hub_release(&run->route, run->host, &hub);
+	noted = hub;
+	noted.attach = ATTACH_NO;
+	if (hub.index)
+		err = hub_note(nl, &noted);
+	if (!err && check_unused(run)) {
+		hub_note(nl, &hub);
+		return -1;
+	}
+	if (!err)
+		err = hub_release(nl, run->host, &hub);
 	return err ? outcome_set(&run->outcome, OUTCOME_SYSTEM, "releasing: %s", strerror(-err)) : 0;
 }
 
@@ -326,20 +356,30 @@ static int send_reply(const struct run *run)
 	return handover_send(message, sizeof(message), hands_fd ? FD_TUN : -1);
 }
 
-void act_hand_over(struct run *run)
+static void log_outcome(const struct run *run)
 {
 	const unsigned int line = policy_decide(&run->policy, &run->caller).line;
+
+	say_log(run->early.log, "uid=%u pid=%d result=%s rule=%s:%u tap=%s attach=%s uplink=%s",
+		run->caller.uid, run->caller.pid, outcome_name(run->outcome.code), POLICY_FILE, line,
+		run->tap.name, attach_name(run->plan.attach), run->plan.uplink.name);
+}
+
+void act_hand_over(struct run *run)
+{
 	struct outcome *outcome = &run->outcome;
 	char text[OUTCOME_TEXT_SIZE];
-	int err = run->can_reply ? send_reply(run) : -EBADF;
+	int err;
 
-	if (err && run->can_reply && outcome->code == OUTCOME_OK)
+	/* before the caller knows: afterwards he may be able to end us */
+	log_outcome(run);
+	err = run->can_reply ? send_reply(run) : -EBADF;
+	if (err && outcome->code == OUTCOME_OK && run->can_reply) {
 		outcome_set(outcome, OUTCOME_HANDOVER, "the reply could not be sent: %s",
 			    strerror(-err));
+		log_outcome(run);
+	}
 	if (err && outcome->code)
 		say_line(FD_ERR, "basilisk-tap-helper: %s",
 			 outcome_text(outcome, text, sizeof(text)));
-	say_log("uid=%u pid=%d result=%s rule=%s:%u tap=%s attach=%s uplink=%s", run->caller.uid,
-		run->caller.pid, outcome_name(outcome->code), POLICY_FILE, line, run->tap.name,
-		attach_name(run->plan.attach), run->plan.uplink.name);
 }

@@ -31,8 +31,8 @@ struct run {
 /* Who started us, by the kernel's word. Before any change of user. */
 void act_note_caller(struct run *run);
 
-/* The user that the helper becomes: _basilisk-tap, or nobody. */
-uint32_t act_own_user(struct run *run);
+/* The user and group that the helper becomes: those of _basilisk-tap, or nobody's. */
+void act_own_user(struct run *run, uint32_t *user, uint32_t *group);
 
 /* False for what only tells. */
 bool act_needs_privilege(const struct run *run);

@@ -49,28 +49,38 @@ static bool is_dropped(bool net_admin, bool bounding)
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_DUMPABLE) == 0;
 }
 
-static bool is_user(uint32_t user)
+static bool is_user(uint32_t user, uint32_t group)
 {
 	uid_t r, e, s;
 	gid_t rg, eg, sg;
 
 	return getresuid(&r, &e, &s) == 0 && getresgid(&rg, &eg, &sg) == 0 && r == user &&
-	       e == user && s == user && rg == user && eg == user && sg == user &&
+	       e == user && s == user && rg == group && eg == group && sg == group &&
 	       getgroups(0, NULL) == 0 && setresuid(0, 0, 0) < 0;
 }
 
-int drop_to_net_admin(enum drop_mode mode, uint32_t user, struct outcome *outcome)
+/* Nothing can go on; but what is said about it must not be said by root. */
+static void drop_to_caller(void)
 {
-	const bool net_admin = mode != DROP_NONE;
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (setresgid(getgid(), getgid(), getgid()) || setresuid(getuid(), getuid(), getuid()) ||
+	    capng_apply(CAPNG_SELECT_CAPS))
+		_exit(OUTCOME_DROP);
+}
+
+int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group, struct outcome *outcome)
+{
+	/* also without the capability: a container can have taken it from a setuid helper */
+	const bool net_admin = mode != DROP_NONE, root = geteuid() == 0;
 	int err = 0;
 
 	capng_clear(CAPNG_SELECT_ALL);
 	if (net_admin)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
-	if (mode == DROP_ROOT) {
+	if (root) {
 		err = prctl(PR_SET_SECUREBITS, SECUREBITS);
 		if (!err)
-			err = capng_change_id((int)user, (int)user,
+			err = capng_change_id((int)user, (int)group,
 					      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING |
 						      CAPNG_CLEAR_AMBIENT);
 	} else {
@@ -80,11 +90,10 @@ int drop_to_net_admin(enum drop_mode mode, uint32_t user, struct outcome *outcom
 	/* a change of user makes a process dumpable again as sysctl fs.suid_dumpable says */
 	if (!err)
 		err = prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (err || !is_dropped(net_admin, mode == DROP_ROOT) ||
-	    (mode == DROP_ROOT && !is_user(user)))
-		return outcome_set(outcome, OUTCOME_DROP, "dropping privileges: %d (%s)", err,
-				   strerror(errno));
-	return 0;
+	if (!err && is_dropped(net_admin, root) && (!root || is_user(user, group)))
+		return 0;
+	drop_to_caller();
+	return outcome_set(outcome, OUTCOME_DROP, "privileges could not be given up (%d)", err);
 }
 
 int drop_all(struct outcome *outcome)

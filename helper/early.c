@@ -25,19 +25,26 @@
 #include "policy.h"
 
 #define FILES_NEEDED 64		       /* descriptors, inherited ones among them */
+/*
+ * The kernel also counts all descriptors that the helper's user, one for all callers, has on
+ * their way to receivers that have not read them yet, and lets nobody send over this limit.
+ */
+#define FILES_WANTED 65536
 #define FD_ABOVE 32		       /* where nothing of the fixed numbers is */
 #define INITIAL_USER_NAMESPACE 0xeffffffdu /* PROC_USER_INIT_INO of <linux/proc_ns.h> */
 #define ANSWER_SECONDS 2	       /* the kernel answers within the call; this is for bugs */
 
-/* As high as it goes, and no higher than that is an error only where it matters. */
+/* As high as it goes and at least @wanted if we may; returns what it came to. */
 static rlim_t raise_limit(int which, rlim_t wanted)
 {
-	struct rlimit limit = { wanted, wanted };
+	struct rlimit limit = { 0, 0 };
 
-	if (setrlimit(which, &limit) < 0 && getrlimit(which, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(which, &limit);
-	}
+	getrlimit(which, &limit);
+	if (limit.rlim_max < wanted)
+		setrlimit(which, &(struct rlimit){ wanted, wanted });
+	getrlimit(which, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(which, &limit);
 	return limit.rlim_cur;
 }
 
@@ -63,7 +70,7 @@ int early_distrust(int argc, struct outcome *outcome)
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	if (chdir("/") < 0 || argc < 1)
 		return outcome_set(outcome, OUTCOME_HOSTILE_START, argc < 1 ? "argc is 0" : "no /");
-	if (raise_limit(RLIMIT_NOFILE, 1024) < FILES_NEEDED)
+	if (raise_limit(RLIMIT_NOFILE, FILES_WANTED) < FILES_NEEDED)
 		return outcome_set(outcome, OUTCOME_HOSTILE_START,
 				   "fewer than %d descriptors are allowed", FILES_NEEDED);
 	return 0;
@@ -134,7 +141,7 @@ int early_check_namespace(int route, struct outcome *outcome)
 			   "machine's administrator", (unsigned long)st.st_ino);
 }
 
-int early_arrange(const struct early *early, int reply, struct outcome *outcome)
+int early_arrange(struct early *early, int reply, struct outcome *outcome)
 {
 	const int from[FD_END] = { [FD_REPLY] = reply,		[FD_ROUTE] = early->route,
 				   [FD_GENERIC] = early->generic, [FD_TUN] = early->tun,
@@ -154,9 +161,12 @@ int early_arrange(const struct early *early, int reply, struct outcome *outcome)
 			return outcome_set(outcome, OUTCOME_HOSTILE_START, "descriptors: %s",
 					   strerror(errno));
 	}
+	early->route = FD_ROUTE;
+	early->generic = FD_GENERIC;
+	early->tun = early->tun < 0 ? early->tun : FD_TUN;
+	early->log = early->log < 0 ? early->log : FD_LOG;
+	/* no limit on further ones: the filter has no call that opens any (see FILES_WANTED) */
 	if (close_range(FD_END, ~0u, 0) < 0)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "close_range: %s", strerror(errno));
-	/* not 0: ppoll() counts its descriptors against this; number 0 is taken, so none is left */
-	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1, 1 });
 	return 0;
 }

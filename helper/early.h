@@ -39,9 +39,9 @@ int early_open(struct early *early, struct outcome *outcome);
 int early_check_namespace(int route, struct outcome *outcome);
 
 /*
- * Puts the descriptors on their fixed numbers, @reply (or -1) among them, closes all others and
- * allows no further one. 0, or -1 with @outcome.
+ * Puts the descriptors on their fixed numbers, @reply (or -1) among them, notes that in @early,
+ * and closes all others. 0, or -1 with @outcome.
  */
-int early_arrange(const struct early *early, int reply, struct outcome *outcome);
+int early_arrange(struct early *early, int reply, struct outcome *outcome);
 
 #endif

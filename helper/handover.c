@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * handover.c: see handover.h. Never waits for the caller longer than PATIENCE_MS, never sends
+ * handover.c: see handover.h. Never waits for the caller longer than say_wait() does, never sends
  * to a descriptor that it has not judged.
  */
 #include "handover.h"
@@ -10,11 +10,9 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "early.h"
-
-#define PATIENCE_MS 1000
+#include "say.h"
 
 static int option(int fd, int name)
 {
@@ -57,22 +55,11 @@ int handover_check(int fd, uint32_t uid, int *pid, struct outcome *outcome)
 	return 0;
 }
 
-/* Waits until @fd is ready for @events, with a deadline. 0 or a negative errno. */
-/* #syscall ppoll */
-static int wait_for(int fd, short events)
-{
-	const struct timespec patience = { PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000000L };
-	struct pollfd p = { .fd = fd, .events = events };
-	int n = ppoll(&p, 1, &patience, NULL);
-
-	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
-}
-
 static int read_message(struct request *request, struct outcome *outcome)
 {
 	char message[REQUEST_MESSAGE_MAX + 1];
 	char *words[REQUEST_WORDS_MAX + 2] = { "" };
-	int err = wait_for(0, POLLIN), count;
+	int err = say_wait(0, POLLIN), count;
 	ssize_t len;
 
 	if (err)
@@ -140,7 +127,7 @@ int handover_send(const void *message, size_t len, int fd)
 		rights->cmsg_len = CMSG_LEN(sizeof(fd));
 		memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
 	}
-	err = wait_for(FD_REPLY, POLLOUT);
+	err = say_wait(FD_REPLY, POLLOUT);
 	if (err)
 		return err;
 	sent = sendmsg(FD_REPLY, &header, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -44,8 +44,9 @@ int hub_note(struct nl *nl, const struct hub *hub)
 {
 	char alias[LINK_ALIAS_SIZE];
 
-	snprintf(alias, sizeof(alias), ALIAS " attach=%d uplink=%d allmulti=%d promisc=%d asked=%d",
-		 hub->attach, hub->uplink, hub->allmulti, hub->promisc, hub->asked);
+	snprintf(alias, sizeof(alias),
+		 ALIAS " attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d", hub->attach,
+		 hub->uplink, hub->clsact, hub->allmulti, hub->promisc, hub->asked);
 	return link_set(nl, hub->index, &(struct link_change){ .alias = alias });
 }
 
@@ -63,7 +64,6 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 	const struct mac marked = mark(host);
 	struct link near, far;
 	int err = link_find(nl, HUB_NAME, 0, &near), err2 = link_find(nl, HUB_LAN_NAME, 0, &far);
-	int addresses = 0;
 
 	memset(hub, 0, sizeof(*hub));
 	if (err == -ENODEV && err2 == -ENODEV)
@@ -74,15 +74,12 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 	if (err || err2 || near.peer != far.index || !is_ours(&near, "veth", &marked))
 		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is not ours",
 				   err ? HUB_LAN_NAME : HUB_NAME);
-	if ((addresses = link_has_address(nl, near.index)) == 0)
-		addresses = link_has_address(nl, far.index);
-	if (addresses)
-		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s has an address",
-				   HUB_NAME, HUB_LAN_NAME);
 	hub->index = near.index;
 	hub->lan = far.index;
-	hub->attach = noted(near.alias, " attach=");
+	if (noted(near.alias, " attach=") < ATTACH_COUNT)
+		hub->attach = noted(near.alias, " attach=");
 	hub->uplink = (int)noted(near.alias, " uplink=");
+	hub->clsact = noted(near.alias, " clsact=");
 	hub->allmulti = noted(near.alias, " allmulti=");
 	hub->promisc = noted(near.alias, " promisc=");
 	hub->asked = noted(near.alias, " asked=");
@@ -168,8 +165,10 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	if (plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST)
 		lan = plan->uplink.mac;
 	if (hub->attach != ATTACH_NO &&
-	    (hub->attach != plan->attach || hub->uplink != plan->uplink.index))
+	    (hub->attach != plan->attach || hub->uplink != plan->uplink.index)) {
 		err = patch_port_disconnect(nl, host, hub);
+		hub->clsact = hub->allmulti = hub->promisc = false;
+	}
 	hub->attach = plan->attach;
 	hub->asked = plan->asked;
 	hub->uplink = plan->uplink.index;
@@ -229,36 +228,44 @@ static int release_bridge(struct nl *nl, uint32_t host)
 	return err && err != -ENODEV ? err : link_delete(nl, bridge.index);
 }
 
+/* The pair, if it was made by a helper and nobody else has a use for it. */
+static int ensure_pair(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome)
+{
+	const struct mac marked = mark(host);
+	int err = hub->index ? -EEXIST : link_create_pair(nl, HUB_NAME, HUB_LAN_NAME, &marked);
+
+	if (err && err != -EEXIST)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s%s", HUB_NAME, strerror(-err),
+				   err == -EOPNOTSUPP ? " (kernel module veth?)" : "");
+	/* -EEXIST without our having seen it: another helper was faster, or somebody else */
+	if (!hub->index && hub_find(nl, host, hub, outcome))
+		return -1;
+	err = !hub->index ? -ENODEV : link_has_address(nl, hub->index, hub->lan);
+	if (err > 0)
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s has an address", HUB_NAME,
+				   HUB_LAN_NAME);
+	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "%s: %s", HUB_NAME, strerror(-err)) : 0;
+}
+
 int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, struct hub *hub,
 	       struct outcome *outcome)
 {
-	const struct mac marked = mark(host);
 	const struct link card = plan->uplink;
 	int err = 0;
 
-	if (hub_find(nl, host, hub, outcome))
-		return -1;
-	if (plan->attach == ATTACH_BRIDGE && strcmp(card.name, UPLINK_BRIDGE) != 0) {
+	if (plan->attach == ATTACH_BRIDGE && strcmp(card.name, UPLINK_BRIDGE) != 0)
 		err = ensure_bridge(nl, host, &card, &plan->uplink);
-		if (err)
-			return outcome_set(outcome, err == -EEXIST ? OUTCOME_FOREIGN_DEVICE :
-					   OUTCOME_SYSTEM, "%s for %s: %s", UPLINK_BRIDGE, card.name,
-					   err == -EEXIST ? "it is not ours" : strerror(-err));
-	}
-	if (!hub->index) {
-		err = link_create_pair(nl, HUB_NAME, HUB_LAN_NAME, &marked);
-		/* -EEXIST: another helper was faster; if it was somebody else, hub_find() tells */
-		if ((!err || err == -EEXIST) && hub_find(nl, host, hub, outcome))
-			return -1;
-		if (!err && !hub->index)
-			err = -ENODEV;
-	}
-	if (!err || err == -EEXIST)
-		err = build(nl, host, plan, serve, hub);
+	if (err)
+		return outcome_set(outcome, err == -EEXIST ? OUTCOME_FOREIGN_DEVICE : OUTCOME_SYSTEM,
+				   "%s for %s: %s", UPLINK_BRIDGE, card.name,
+				   err == -EEXIST ? "it is not ours" : strerror(-err));
+	if (ensure_pair(nl, host, hub, outcome))
+		return -1;
+	err = build(nl, host, plan, serve, hub);
 	if (err)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "building %s and %s: %s%s", HUB_NAME,
 				   HUB_LAN_NAME, strerror(-err), err == -ENOENT || err == -EOPNOTSUPP ?
-				   " (kernel modules veth, cls_bpf, act_mirred?)" : "");
+				   " (kernel modules cls_bpf, act_mirred?)" : "");
 	return 0;
 }
 
@@ -298,6 +305,8 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub)
 	err = tc_each(nl, hub->index, TC_INGRESS, collect_place, &places);
 	if (!err)
 		err = tap_list(nl, host, &taps);
+	if (err == -ENOSPC) /* a later run will sweep */
+		return 0;
 	for (size_t i = 0; !err && i < places.count; i++) {
 		size_t t = 0;
 
@@ -315,5 +324,8 @@ int hub_release(struct nl *nl, uint32_t host, struct hub *hub)
 
 	if (!err && hub->index)
 		err = link_delete(nl, hub->index);
+	/* a helper that was connecting meanwhile: its filters would point nowhere */
+	if (!err && hub->index)
+		err = patch_port_disconnect(nl, host, hub);
 	return err && err != -ENODEV ? err : release_bridge(nl, host);
 }

@@ -19,6 +19,7 @@ struct hub {
 	int index, lan;	    /* ifindex of bthub and btlan; 0: there is none */
 	enum attach attach; /* ATTACH_NO: not connected to anything yet */
 	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
+	bool clsact;	    /* we made the NIC's: release removes it, if it is empty */
 	bool allmulti;	    /* we set it on the NIC: release clears it */
 	bool promisc;	    /* likewise */
 	bool asked;	    /* a caller asked for this bridge by name */
@@ -31,7 +32,7 @@ struct hub {
 int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome);
 
 /*
- * Ensures the pair and its static switch for @plan, up, with nothing on the NIC yet: whatever
+ * Ensures the pair and its static switch for @plan, up, from what hub_find() found, with nothing on the NIC yet: whatever
  * an earlier plan connected it to is disconnected first. For ATTACH_BRIDGE the bridge takes the
  * card's place as the plan's uplink. 0 or -1 with @outcome.
  */

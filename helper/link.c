@@ -19,7 +19,7 @@ struct walk {
 	link_each_fn *each;
 	link_accepted_fn *accepted;
 	void *user;
-	int index;
+	int index, other;
 	int result;
 };
 
@@ -279,16 +279,17 @@ static int on_address(const struct nlmsghdr *message, void *user)
 	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
 	struct walk *walk = user;
 
-	if (message->nlmsg_type == RTM_NEWADDR && (int)header->ifa_index == walk->index &&
+	if (message->nlmsg_type == RTM_NEWADDR &&
+	    ((int)header->ifa_index == walk->index || (int)header->ifa_index == walk->other) &&
 	    (header->ifa_family != AF_INET6 || header->ifa_scope != RT_SCOPE_LINK))
 		walk->result = 1;
 	return MNL_CB_OK;
 }
 
-int link_has_address(struct nl *nl, int index)
+int link_has_address(struct nl *nl, int index, int other)
 {
 	const struct ifaddrmsg header = { .ifa_family = AF_UNSPEC };
-	struct walk walk = { .index = index };
+	struct walk walk = { .index = index, .other = other };
 	int err;
 
 	nl_begin(nl, RTM_GETADDR, NLM_F_DUMP, &header, sizeof(header));

@@ -69,9 +69,9 @@ typedef int link_accepted_fn(const struct mac *mac, void *user);
 int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *user);
 
 /*
- * 1 where the interface has an address of somebody's, 0 where not, or a negative errno. IPv6
- * link-local ones do not count: the kernel gives them to every card that is up.
+ * 1 where either interface (@other 0: none) has an address of somebody's, 0 where not, or a
+ * negative errno. IPv6 link-local ones do not count: the kernel gives them to every card that is up.
  */
-int link_has_address(struct nl *nl, int index);
+int link_has_address(struct nl *nl, int index, int other);
 
 #endif

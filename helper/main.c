@@ -25,6 +25,7 @@ int main(int argc, char *argv[])
 {
 	static struct run run; /* large, and never on a stack whose limit the caller has set */
 	struct outcome *outcome = &run.outcome;
+	uint32_t user, group;
 	int failed = 0;
 
 	/* 1 */
@@ -35,8 +36,9 @@ int main(int argc, char *argv[])
 	if (!failed)
 		failed = early_open(&run.early, outcome);
 	/* 3: whatever failed, nothing is said before this */
-	if (drop_to_net_admin(run.mode, act_own_user(&run), outcome))
-		_exit(OUTCOME_DROP);
+	act_own_user(&run, &user, &group);
+	if (drop_to_net_admin(run.mode, user, group, outcome))
+		failed = -1;
 	/* 4 */
 	if (!failed)
 		failed = request_parse(argc, argv, &run.request, outcome);

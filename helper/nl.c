@@ -28,6 +28,22 @@ struct nlmsghdr *nl_begin(struct nl *nl, uint16_t type, uint16_t flags, const vo
 }
 
 /*
+ * What was listed changed while it was listed. libmnl would give up in the middle; the rest has to
+ * be read in any case, and most walks can do with it: the others ask again.
+ */
+static void note_interruption(struct nl *nl, int len)
+{
+	struct nlmsghdr *message = (struct nlmsghdr *)nl->answer;
+
+	for (; mnl_nlmsg_ok(message, len); message = mnl_nlmsg_next(message, &len)) {
+		if (!(message->nlmsg_flags & NLM_F_DUMP_INTR))
+			continue;
+		nl->interrupted = true;
+		message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+	}
+}
+
+/*
  * #syscall sendto fd=ROUTE|GENERIC
  * #syscall recvmsg fd=ROUTE|GENERIC
  */
@@ -38,12 +54,14 @@ int nl_ask(struct nl *nl, mnl_cb_t each, void *user)
 	ssize_t len;
 	int more;
 
+	nl->interrupted = false;
 	if (mnl_socket_sendto(nl->socket, message, message->nlmsg_len) < 0)
 		return -errno;
 	do {
 		len = mnl_socket_recvfrom(nl->socket, nl->answer, sizeof(nl->answer));
 		if (len < 0)
 			return -errno;
+		note_interruption(nl, (int)len);
 		more = mnl_cb_run(nl->answer, (size_t)len, nl->sequence, port, each, user);
 		/* an answer to a request of before, which timed out: not ours, read on */
 		if (more < 0 && (errno == EPROTO || errno == ESRCH))

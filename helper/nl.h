@@ -9,6 +9,7 @@
 #define BASILISK_TAP_HELPER_NL_H
 
 #include <libmnl/libmnl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NL_REQUEST_MAX 8192 /* bytes; the longest is a filter with about 100 instructions */
@@ -16,6 +17,7 @@
 struct nl {
 	struct mnl_socket *socket;
 	uint32_t sequence;
+	bool interrupted; /* the last list may lack something, or have it twice */
 	uint8_t request[NL_REQUEST_MAX] __attribute__((aligned(8)));
 	uint8_t answer[32768] __attribute__((aligned(8))); /* what the kernel wants for dumps */
 };

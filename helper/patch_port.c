@@ -103,7 +103,13 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 		return link_set(nl, hub->lan, &(struct link_change){ .move = true, .master = hub->uplink });
 	if (plan->attach == ATTACH_NONE)
 		return 0;
-	err = tc_ensure_clsact(nl, hub->uplink);
+	err = tc_has_clsact(nl, hub->uplink);
+	if (err == 0) {
+		hub->clsact = true;
+		err = hub_note(nl, hub);
+	}
+	if (err >= 0)
+		err = tc_ensure_clsact(nl, hub->uplink);
 	if (!err)
 		err = put_filters(nl, hub, TC_EGRESS, &tap->guest);
 	if (err || plan->attach == ATTACH_HOST)
@@ -127,8 +133,7 @@ int patch_port_disconnect(struct nl *nl, uint32_t host, struct hub *hub)
 		err = forget_addresses(nl, hub->uplink, mac_make(host, 0, 0));
 	if (!err && ours)
 		err = link_set(nl, hub->uplink, &(struct link_change){ .mask = ours });
-	if (!err)
+	if (!err && hub->clsact)
 		err = tc_remove_empty_clsact(nl, hub->uplink);
-	hub->allmulti = hub->promisc = false;
 	return err == -ENODEV || err == -EINVAL ? 0 : err; /* the card was pulled out */
 }

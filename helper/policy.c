@@ -14,7 +14,7 @@
 #define WORDS_MAX 4 /* a longer line is not understood */
 #define TAPS_DEFAULT 8
 #define TOTAL_DEFAULT 64
-#define TOTAL_MAX 4096
+#define TOTAL_MAX 192 /* well under TAPS_MAX: several helpers may be at the limit at once */
 
 struct line {
 	unsigned int number;

@@ -4,6 +4,8 @@
  */
 #include "say.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -23,6 +25,16 @@ static size_t format_line(char *line, const char *begin, int number, const char 
 	return len < LINE_MAX_LEN ? (size_t)len : LINE_MAX_LEN - 1;
 }
 
+/* #syscall ppoll */
+int say_wait(int fd, short events)
+{
+	const struct timespec patience = { .tv_sec = 1 };
+	struct pollfd p = { .fd = fd, .events = events };
+	int n = ppoll(&p, 1, &patience, NULL);
+
+	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
+}
+
 /* #syscall write fd=OUT|ERR */
 void say_line(int fd, const char *format, ...)
 {
@@ -34,19 +46,23 @@ void say_line(int fd, const char *format, ...)
 	len = format_line(line, "%.0d", 0, format, args);
 	va_end(args);
 	line[len++] = '\n';
+	if (fd == FD_ERR && say_wait(fd, POLLOUT))
+		return;
 	if (write(fd, line, len) < 0)
 		return; /* there is nobody else to tell */
 }
 
 /* #syscall sendto fd=LOG */
-void say_log(const char *format, ...)
+void say_log(int fd, const char *format, ...)
 {
 	char line[LINE_MAX_LEN];
 	va_list args;
 	size_t len;
 
+	if (fd < 0)
+		return;
 	va_start(args, format);
 	len = format_line(line, "<%d>basilisk-tap-helper: ", LOG_AUTHPRIV | LOG_INFO, format, args);
 	va_end(args);
-	sendto(FD_LOG, line, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+	sendto(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }

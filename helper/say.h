@@ -7,10 +7,16 @@
 #ifndef BASILISK_TAP_HELPER_SAY_H
 #define BASILISK_TAP_HELPER_SAY_H
 
-/* Writes one line "…" to @fd (FD_OUT or FD_ERR). What cannot be written is lost. */
+/*
+ * Writes one line to @fd (FD_OUT or FD_ERR). What cannot be written is lost; on FD_ERR also what
+ * cannot be written within a second: a refused caller must not hold the helper.
+ */
 void say_line(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* One line to the log, facility authpriv. Nothing where there is no log. */
-void say_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One line to the log @fd (negative: there is none), facility authpriv. */
+void say_log(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Waits until @fd is ready for @events (poll(2)), a second at most. 0 or a negative errno. */
+int say_wait(int fd, short events);
 
 #endif

@@ -16,6 +16,9 @@
 #include "early.h"
 #include "tc.h"
 
+#define LIST_TRIES 20 /* others may come and go while we list */
+#define ALIAS "basilisk-tap uid="
+
 static void name_tap(struct tap *tap, uint32_t host, uint32_t uid, unsigned int slot)
 {
 	tap->uid = uid;
@@ -53,9 +56,15 @@ static int list_link(const struct link *link, void *user)
 int tap_list(struct nl *nl, uint32_t host, struct taps *taps)
 {
 	struct listing l = { .taps = taps, .host = host };
+	int err;
 
-	taps->count = 0;
-	return link_each(nl, list_link, &l);
+	for (int tries = 0; tries < LIST_TRIES; tries++) {
+		taps->count = 0;
+		err = link_each(nl, list_link, &l);
+		if (err || !nl->interrupted)
+			return err;
+	}
+	return -EAGAIN;
 }
 
 /* #syscall ioctl fd=TUN request=TUNSETIFF */
@@ -70,8 +79,16 @@ static int set_interface(int tun, const struct tap *tap, int flags)
 int tap_is_alive(struct nl *nl, int tun, const struct tap *tap)
 {
 	struct link link;
-	int err = set_interface(tun, tap, 0);
+	int err = link_find(nl, tap->name, 0, &link);
 
+	if (err)
+		return err == -ENODEV ? 0 : err;
+	if (strcmp(link.kind, "tun") != 0)
+		return -EEXIST;
+	/* only a holder makes ours persistent, and has it with its alias */
+	if (link.leftover && strncmp(link.alias, ALIAS, strlen(ALIAS)) != 0)
+		return -EEXIST;
+	err = set_interface(tun, tap, 0);
 	if (err)
 		return err == -EBUSY ? 1 : err;
 	/* deleting the device also frees the descriptor for the next TUNSETIFF */
@@ -91,30 +108,61 @@ static int claim(struct nl *nl, int tun, const struct tap *tap)
 	return err > 0 ? -EBUSY : err;
 }
 
-static int check_total(struct nl *nl, const struct policy *policy, struct outcome *outcome)
+/* Counted when ours is there: of two that race for the last place both may lose, never both win. */
+static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy, const struct tap *tap,
+		       struct outcome *outcome)
 {
 	static struct taps taps;
-	int err = tap_list(nl, 0, &taps);
+	int err = tap_list(nl, host, &taps);
+	size_t own = 0;
 
-	/* counted after ours is there: of two that race at the limit both may lose, never win */
-	if (err == -ENOSPC || taps.count > policy->max_total)
-		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are taken",
+	if (err && err != -ENOSPC)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "counting TAPs: %s", strerror(-err));
+	for (size_t i = 0; i < taps.count; i++) {
+		own += taps.tap[i].uid == tap->uid;
+		/* uids with the same low 12 bits share addresses: one would get the other's frames */
+		if (taps.tap[i].uid != tap->uid && mac_equal(&taps.tap[i].guest, &tap->guest))
+			return outcome_set(outcome, OUTCOME_SLOT_BUSY,
+					   "slot %u has the MAC of user %u's slot %u", tap->slot,
+					   taps.tap[i].uid, taps.tap[i].slot);
+	}
+	if (own > policy->max_taps)
+		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
+				   policy->max_taps);
+	if (err || taps.count > policy->max_total)
+		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are in use",
 				   policy->max_total);
-	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "counting TAPs: %s", strerror(-err)) : 0;
+	return 0;
+}
+
+/*
+ * TAPs whose holders made them persistent and went: they would count for ever. Before ours is
+ * made, while the descriptor is free to ask about them.
+ */
+static void sweep_leftovers(struct nl *nl, int tun, uint32_t host)
+{
+	static struct taps taps;
+
+	if (tap_list(nl, host, &taps) == 0)
+		for (size_t i = 0; i < taps.count; i++)
+			if (taps.link[i].leftover)
+				tap_is_alive(nl, tun, &taps.tap[i]);
 }
 
 /* #syscall ioctl fd=TUN request=TUNSETOWNER */
 int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
 	       const struct policy *policy, struct tap *tap, struct outcome *outcome)
 {
-	unsigned int first = slot < 0 ? policy->max_taps - 1 : (unsigned int)slot;
-	unsigned int last = slot < 0 ? 0 : first;
+	/* QEMU's from the top, so that they leave the emulators' alone */
+	unsigned int first = slot < 0 ? MAC_SLOTS - 1 : (unsigned int)slot;
+	unsigned int last = slot < 0 ? MAC_SLOTS - policy->max_taps : first;
 	struct link link;
 	int err = -EBUSY;
 
-	if (first >= policy->max_taps)
+	if (slot >= (int)policy->max_taps)
 		return outcome_set(outcome, OUTCOME_QUOTA, "slot %d: 'max-taps' allows 0 to %u", slot,
 				   policy->max_taps - 1);
+	sweep_leftovers(nl, tun, host);
 	for (unsigned int s = first + 1; s-- > last && err == -EBUSY;) {
 		name_tap(tap, host, caller->uid, s);
 		err = claim(nl, tun, tap);
@@ -124,7 +172,7 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	if (err == -EBUSY)
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
 				   policy->max_taps);
-	if (err == -EINVAL)
+	if (err == -EINVAL || err == -EEXIST)
 		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is no TAP of ours", tap->name);
 	/* set anyway: a leftover can then be attached to by its own user only */
 	if (!err && ioctl(tun, TUNSETOWNER, (unsigned long)caller->uid) < 0)
@@ -135,7 +183,7 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s", tap->name,
 				   strerror(-err));
 	tap->index = link.index;
-	return check_total(nl, policy, outcome);
+	return check_quota(nl, host, policy, tap, outcome);
 }
 
 int tap_find(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
@@ -165,7 +213,7 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	char alias[LINK_ALIAS_SIZE];
 	int err;
 
-	snprintf(alias, sizeof(alias), "basilisk-tap uid=%u slot=%u pid=%d", tap->uid, tap->slot,
+	snprintf(alias, sizeof(alias), ALIAS "%u slot=%u pid=%d", tap->uid, tap->slot,
 		 caller->pid);
 	err = link_set(nl, tap->index, &(struct link_change){ .mac = &mac, .alias = alias,
 							      .flags = IFF_NOARP,

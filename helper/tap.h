@@ -31,8 +31,8 @@ struct taps {
 int tap_list(struct nl *nl, uint32_t host, struct taps *taps);
 
 /*
- * Makes a TAP of the caller's on descriptor @tun: @slot, or with @slot -1 the highest that is
- * free. A leftover of that name is removed first. 0, or -1 with OUTCOME_SLOT_BUSY,
+ * Makes a TAP of the caller's on descriptor @tun: @slot, or with @slot -1 the highest of all that
+ * is free. A leftover of that name is removed first. 0, or -1 with OUTCOME_SLOT_BUSY,
  * OUTCOME_QUOTA, OUTCOME_FOREIGN_DEVICE or OUTCOME_SYSTEM.
  */
 int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,

@@ -88,15 +88,21 @@ static int ask_clsact(struct nl *nl, int index, uint16_t type, uint16_t flags)
 	return nl_ask(nl, NULL, NULL);
 }
 
-int tc_ensure_clsact(struct nl *nl, int index)
+int tc_has_clsact(struct nl *nl, int index)
 {
 	struct walk walk = { 0 };
+	int err = look_at_qdiscs(nl, index, &walk);
+
+	return err ? err : walk.other ? -EEXIST : walk.clsact;
+}
+
+int tc_ensure_clsact(struct nl *nl, int index)
+{
 	int err = ask_clsact(nl, index, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
 
-	if (err != -EEXIST)
-		return err;
-	err = look_at_qdiscs(nl, index, &walk);
-	return err ? err : walk.clsact ? 0 : -EEXIST;
+	if (err == -EEXIST)
+		err = tc_has_clsact(nl, index);
+	return err < 0 ? err : 0;
 }
 
 static int put_action(struct nlmsghdr *message, const struct tc_action *action, uint16_t n)

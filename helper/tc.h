@@ -35,9 +35,12 @@ struct tc_action {
 };
 
 /*
- * Ensures that the interface has clsact. 0, -EEXIST where another qdisc is in its place (which
- * would take egress filters without ever running them), or a negative errno.
+ * 1 where the interface has clsact, 0 where its place is free, -EEXIST where another qdisc is in
+ * it (which would take egress filters without ever running them), or another negative errno.
  */
+int tc_has_clsact(struct nl *nl, int index);
+
+/* Ensures that the interface has clsact. 0, or as tc_has_clsact(). */
 int tc_ensure_clsact(struct nl *nl, int index);
 
 /*

@@ -12,7 +12,7 @@
 
 #include "number.h"
 
-int text_read(struct text *text, int fd)
+static int read_whole(struct text *text, int fd)
 {
 	struct stat st;
 	ssize_t n = 1;
@@ -32,6 +32,15 @@ int text_read(struct text *text, int fd)
 		return -EFBIG;
 	text->bytes[text->len] = '\0';
 	return memchr(text->bytes, '\0', text->len) ? -EILSEQ : 0;
+}
+
+int text_read(struct text *text, int fd)
+{
+	int err = read_whole(text, fd);
+
+	if (err) /* half a file is none: it may end in the middle of a number */
+		text->len = 0;
+	return err;
 }
 
 char *text_next(struct text *text, char end)

@@ -104,10 +104,24 @@ static bool is_ethernet(const struct link *link)
 	return link->hardware == ARPHRD_ETHER && !(link->flags & IFF_LOOPBACK);
 }
 
-/* A card that may be chosen without being named: hardware, or what stands for it in a container. */
+/*
+ * What may be chosen without being named: hardware, or what stands for it; not the Ethernet of a
+ * VPN (kinds tun, vxlan, gretap, …), which also can have the default route.
+ */
 static bool is_card(const struct link *link)
 {
-	return is_ethernet(link) && !link->master && link->carrier &&
+	static const char *const kinds[] = { "", "bond", "team", "vlan", "bridge", "veth", "macvlan" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(link->kind, kinds[i]) == 0)
+			return is_ethernet(link);
+	return false;
+}
+
+/* What may be chosen without even a default route: free hardware, or a container's own card. */
+static bool is_idle_card(const struct link *link)
+{
+	return is_card(link) && !link->master && link->carrier &&
 	       (!link->kind[0] || strcmp(link->kind, "bond") == 0 ||
 		(strcmp(link->kind, "veth") == 0 && link->elsewhere));
 }
@@ -121,7 +135,7 @@ static int collect_card(const struct link *link, void *user)
 {
 	struct candidates *c = user;
 
-	if (is_card(link) && c->count < sizeof(c->link) / sizeof(c->link[0]))
+	if (is_idle_card(link) && c->count < sizeof(c->link) / sizeof(c->link[0]))
 		c->link[c->count++] = *link;
 	return 0;
 }
@@ -138,7 +152,7 @@ static int find_card(struct nl *route, struct nl *generic, struct link *link, co
 	if (err && err != -ENODEV)
 		return err;
 	*why = "it has the default route";
-	if (link->index && is_ethernet(link) && !is_wireless(generic, link->index))
+	if (link->index && is_card(link) && !is_wireless(generic, link->index))
 		return 0;
 	err = link_each(route, collect_card, &cards);
 	for (size_t i = 0; !err && i < cards.count; i++) {
@@ -149,7 +163,7 @@ static int find_card(struct nl *route, struct nl *generic, struct link *link, co
 		return 0;
 	}
 	/* a tunnel with the default route is no card; a wireless card still serves this host */
-	if (link->index && !is_ethernet(link))
+	if (link->index && !is_card(link))
 		memset(link, 0, sizeof(*link));
 	return err;
 }
@@ -234,7 +248,7 @@ static int plan_bridge(struct nl *route, struct nl *generic, struct plan *plan,
 {
 	const struct link *up = &plan->uplink;
 	struct link master = { .index = 0 };
-	int used = link_has_address(route, up->index);
+	int used = link_has_address(route, up->index, 0);
 
 	if (used > 0)
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "'attach bridge' in %s is for a spare "

@@ -12,6 +12,13 @@ enum { AT_VERSION = 4, AT_CODE = 5, AT_ATTACH = 6, AT_SLOT = 7, AT_MAC = 8, AT_T
 
 static const uint8_t magic[4] = { 'B', 'T', 'R', 'P' };
 
+/* The kernel allows more than printable ASCII in the name of an interface; people do not see it. */
+static void string_encode(const char *from, uint8_t *to, size_t size)
+{
+	for (size_t i = 0; i + 1 < size && from[i]; i++)
+		to[i] = from[i] < ' ' || from[i] > '~' ? '?' : (uint8_t)from[i];
+}
+
 void reply_encode(const struct reply *reply, uint8_t *message)
 {
 	memset(message, 0, REPLY_LEN);
@@ -21,10 +28,9 @@ void reply_encode(const struct reply *reply, uint8_t *message)
 	message[AT_ATTACH] = (uint8_t)reply->attach;
 	message[AT_SLOT] = (uint8_t)reply->slot;
 	memcpy(message + AT_MAC, reply->mac.byte, MAC_LEN);
-	memcpy(message + AT_TAP, reply->tap, strnlen(reply->tap, sizeof(reply->tap) - 1));
-	memcpy(message + AT_UPLINK, reply->uplink,
-	       strnlen(reply->uplink, sizeof(reply->uplink) - 1));
-	memcpy(message + AT_TEXT, reply->text, strnlen(reply->text, sizeof(reply->text) - 1));
+	string_encode(reply->tap, message + AT_TAP, sizeof(reply->tap));
+	string_encode(reply->uplink, message + AT_UPLINK, sizeof(reply->uplink));
+	string_encode(reply->text, message + AT_TEXT, sizeof(reply->text));
 }
 
 static int string_decode(const uint8_t *from, char *to, size_t size)

@@ -32,7 +32,7 @@ struct reply {
 	char text[OUTCOME_TEXT_SIZE]; /* "" where there is nothing to say */
 };
 
-/* Writes REPLY_LEN bytes at @message. */
+/* Writes REPLY_LEN bytes at @message. Bytes that are not printable ASCII become '?'. */
 void reply_encode(const struct reply *reply, uint8_t *message);
 
 /*

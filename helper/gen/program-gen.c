@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "frame.h"
+
 #define PROGRAM_MAX 96 /* instructions; the longest has about 80 */
 
 enum { AT_DESTINATION = 0, AT_SOURCE = 6, AT_TYPE = 12, AT_NETWORK = 14 };
@@ -125,8 +127,19 @@ static void match_destination(struct assembler *a)
 	need_mac(a, AT_DESTINATION);
 }
 
+/*
+ * The holder of a TAP may attach to it again with IFF_VNET_HDR and put frames together of any
+ * size; the length is then that of the whole, and some cards hang on such.
+ */
+static void need_ethernet_length(struct assembler *a)
+{
+	emit(a, BPF_LD | BPF_W | BPF_LEN, 0, NEXT, NEXT);
+	jump(a, BPF_JGT, FRAME_MAX, NO, NEXT);
+}
+
 static void match_source(struct assembler *a)
 {
+	need_ethernet_length(a);
 	need_mac(a, AT_SOURCE);
 }
 
@@ -270,6 +283,7 @@ static void need_no_server(struct assembler *a)
 static void verdict_guard_serving(struct assembler *a)
 {
 	need_len(a, AT_NETWORK, false);
+	need_ethernet_length(a);
 	need_guest(a, AT_SOURCE, true);
 	need_no_vlan(a); /* leaves the type in the accumulator */
 	jump(a, BPF_JEQ, ETH_P_PAUSE, NO, NEXT);
