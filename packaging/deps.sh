@@ -12,8 +12,8 @@
 # which most machines do not have enabled: packages therefore come through a source list of our
 # own, made of the machine's Debian entries with contrib added, with an index folder of our own.
 # The machine's /etc/apt and /var/lib/apt/lists are read, never written.
-# Avahi's daemon is unpacked into build/, not installed: an installed one would be started now and
-# at every boot, and a test has no business leaving a network service behind.
+# Avahi's programs are unpacked into build/, not installed: an installed daemon would be started now
+# and at every boot, and a test has no business leaving a network service behind.
 # Must never: ask a question, start a service, change a source list.
 set -eu
 
@@ -72,8 +72,10 @@ quietly() {
 unpack() {
 	rm -rf "$work/deb" && mkdir "$work/deb"
 	(cd "$work/deb" && quietly apt download "$1")
+	dpkg-deb -x "$work/deb/$1"_*.deb "$work/deb"
 	mkdir -p "$unpack_dir"
-	dpkg-deb -x "$work/deb/$1"_*.deb "$unpack_dir"
+	find "$work/deb/usr/bin" "$work/deb/usr/sbin" -type f -exec mv {} "$unpack_dir" \; \
+		2>/dev/null || true # a package has one of the two folders
 	: >"$unpack_dir/$1.unpacked"
 }
 

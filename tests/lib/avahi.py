@@ -37,10 +37,9 @@ publish-workstation=no
 
 
 def program(name):
-    for folder in ("usr/sbin", "usr/bin"):
-        unpacked = os.path.join(BUILD, "debian", folder, name)
-        if os.path.exists(unpacked):
-            return unpacked
+    unpacked = os.path.join(BUILD, "debian", name)
+    if os.path.exists(unpacked):
+        return unpacked
     return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
