@@ -123,6 +123,12 @@ static int copy_link(const struct link *link, void *user)
 	return 0;
 }
 
+static void leave_out_counters(const struct nl *nl, struct nlmsghdr *message)
+{
+	if (!nl->counters)
+		mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
 int link_find(struct nl *nl, const char *name, int index, struct link *link)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = name ? 0 : index };
@@ -131,6 +137,7 @@ int link_find(struct nl *nl, const char *name, int index, struct link *link)
 	int err;
 
 	memset(link, 0, sizeof(*link));
+	leave_out_counters(nl, message);
 	if (name)
 		mnl_attr_put_strz(message, IFLA_IFNAME, name);
 	err = nl_ask(nl, on_link, &walk);
@@ -143,7 +150,7 @@ int link_each(struct nl *nl, link_each_fn *each, void *user)
 	struct walk walk = { .each = each, .user = user };
 	int err;
 
-	nl_begin(nl, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header));
+	leave_out_counters(nl, nl_begin(nl, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header)));
 	err = nl_ask(nl, on_link, &walk);
 	return err ? err : walk.result;
 }

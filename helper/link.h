@@ -29,7 +29,7 @@ struct link {
 	bool carrier;
 	bool elsewhere; /* its lower device or peer is in another namespace */
 	bool leftover;	/* a persistent TAP */
-	unsigned long long rx_packets, tx_packets; /* as the interface counts */
+	unsigned long long rx_packets, tx_packets; /* where nl->counters */
 	struct mac mac;
 };
 

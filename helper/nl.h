@@ -17,6 +17,7 @@
 struct nl {
 	struct mnl_socket *socket;
 	uint32_t sequence;
+	bool counters; /* links are asked for with their counters, which takes the kernel longer */
 	bool interrupted; /* the last list may lack something, or have it twice */
 	uint8_t request[NL_REQUEST_MAX] __attribute__((aligned(8)));
 	uint8_t answer[32768] __attribute__((aligned(8))); /* what the kernel wants for dumps */

@@ -155,6 +155,7 @@ int status_print(struct nl *route, struct nl *generic, const struct status *stat
 
 	if (hub_find(route, status->host, &hub, outcome))
 		return -1;
+	route->counters = true;
 	err = tap_list(route, status->host, &taps);
 	if (err)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "listing TAPs: %s", strerror(-err));

@@ -12,11 +12,6 @@
 #include "mac.h"
 #include "number.h"
 
-#ifndef POLICY_DIR
-#define POLICY_DIR "/etc/basilisk-tap"
-#endif
-#define TAPS_DEFAULT 8 /* of a policy that does not say */
-
 static const char usage[] =
 	"usage: basilisk-tap mac [--slot N] [--user NAME]\n"
 	"\n"
@@ -29,28 +24,12 @@ static const char usage[] =
 	"  --user NAME  of that user, by name or number; otherwise of the caller\n"
 	"  --help       this text\n";
 
-/* Slots that the policy allows each user; where it cannot be read, what it most likely says. */
-static unsigned int slots_allowed(void)
-{
-	FILE *file = fopen(POLICY_DIR "/helper.conf", "re");
-	unsigned int slots = TAPS_DEFAULT, found;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, " max-taps %u", &found) == 1 && found >= 1 && found <= MAC_SLOTS)
-			slots = found;
-	}
-	if (file)
-		fclose(file);
-	return slots;
-}
-
 /* The highest slot without a TAP, which the helper gives out next; or -1. */
 static int next_slot(uid_t uid)
 {
 	char name[IF_NAMESIZE];
 
-	for (int slot = (int)slots_allowed() - 1; slot >= 0; slot--) {
+	for (int slot = MAC_SLOTS - 1; slot >= 0; slot--) {
 		snprintf(name, sizeof(name), "btap%x-%x", (unsigned int)uid,
 			 (unsigned int)slot & 0xf);
 		if (!if_nametoindex(name))
