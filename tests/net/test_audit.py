@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The helper's line in the system's log, one for each decision, before the caller knows."""
+import os
+import socket
+import stat
+
+import helper
+import ns
+from helper import ask, close
+
+
+def system_log(host):
+    """The host gets a /dev of its own with a /dev/log, which is the socket that is returned."""
+    dev = host.world.path(host.name + "-dev")
+
+    def body():
+        os.makedirs(dev + "/net")
+        for name, device in (("null", (1, 3)), ("zero", (1, 5)), ("urandom", (1, 9)), ("net/tun", (10, 200))):
+            os.mknod(f"{dev}/{name}", stat.S_IFCHR | 0o666, os.makedev(*device))
+            os.chmod(f"{dev}/{name}", 0o666)
+        log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        log.bind(dev + "/log")
+        os.chmod(dev + "/log", 0o666)
+        ns.bind(dev, "/dev")
+        log.settimeout(5)
+        return log
+
+    return host.inside(body)
+
+
+def test_every_decision_is_one_line_in_the_log(world):
+    host = world.host("desk", world.lan())
+    with system_log(host) as log:
+        answer = ask(host)
+        line = log.recv(1024).decode()
+        assert line.startswith("<86>basilisk-tap-helper: uid=7001 pid="), line  # authpriv.info
+        for part in ("result=ok", "helper.conf:1", f"tap={answer.reply.tap}", "attach=patch", "uplink=nic"):
+            assert part in line, (part, line)
+        close(answer)
+        host.policy("allow group netdev\ndeny user guest\n")
+        helper.refused(ask(host, user="guest"), "denied")
+        line = log.recv(1024).decode()
+        assert "uid=7002" in line and "result=denied" in line and "helper.conf:2" in line, line
+        log.setblocking(False)
+        try:
+            raise AssertionError(log.recv(1024))
+        except BlockingIOError:
+            pass
+
+
+def test_line_of_a_refused_command_line_goes_to_the_log_and_nowhere_else(world):
+    host = world.host("desk", world.lan())
+    with system_log(host) as log:
+        mine, theirs = socket.socketpair()
+        with mine, theirs:  # an inherited socket on every number that the helper could mean
+            fds = [os.dup(theirs.fileno()) for _ in range(12)]
+            done = host.run([helper.HELPER, "--frob"], user="mac", pass_fds=fds)
+            for fd in fds:
+                os.close(fd)
+            theirs.close()
+            assert done.returncode == helper.CODES["usage"], done
+            assert mine.recv(1024) == b""
+        assert "result=usage" in log.recv(1024).decode()
