@@ -34,6 +34,7 @@ struct instance {
 	struct question srv;
 	struct question txt;
 	struct host *host; /* of the newest SRV record, or NULL */
+	struct host *old;  /* the one before it, until the newest has an address; or NULL */
 	uint16_t port;	   /* likewise */
 	bool waiting;	   /* its questions are not asked yet: too many at once */
 	bool changed;
@@ -113,6 +114,11 @@ static struct host *host_get(struct directory *d, const char *name)
 	return host;
 }
 
+static bool host_has_address(const struct host *host)
+{
+	return host->a.seen || host->aaaa.seen;
+}
+
 static struct instance *instance_find(struct directory *d, const char *name)
 {
 	for (struct instance *i = d->instances; i; i = i->next) {
@@ -151,6 +157,7 @@ static void instance_close(struct directory *d, struct instance *i)
 		question_close(d->questions, &i->txt);
 	}
 	host_release(d, i->host);
+	host_release(d, i->old);
 	free(i);
 	d->n--;
 }
@@ -191,6 +198,7 @@ static void tell(struct directory *d, const struct mac *mac)
 {
 	struct sockaddr_in6 addresses[KNOWN_ADDRESSES];
 	struct txt best = { .mac = *mac }, txt;
+	const struct host *host;
 	size_t n = 0;
 
 	for (struct instance *i = d->instances; i; i = i->next) {
@@ -198,8 +206,9 @@ static void tell(struct directory *d, const struct mac *mac)
 			continue;
 		if (!n)
 			best = txt;
-		n = add_addresses(&i->host->a, txt.port, addresses, n);
-		n = add_addresses(&i->host->aaaa, txt.port, addresses, n);
+		host = !host_has_address(i->host) && i->old ? i->old : i->host;
+		n = add_addresses(&host->a, txt.port, addresses, n);
+		n = add_addresses(&host->aaaa, txt.port, addresses, n);
 	}
 	d->events.guest(d->user, &best, addresses, n);
 }
@@ -208,16 +217,24 @@ static void tell(struct directory *d, const struct mac *mac)
 static void instance_locate(struct directory *d, struct instance *i)
 {
 	char target[RECORD_NAME_SIZE];
-	struct host *old = i->host;
+	struct host *host = NULL;
 
-	i->host = NULL;
-	for (const struct seen *s = i->srv.seen; s && !i->host; s = s->next) {
-		if (record_read_srv(s->data, s->len, &i->port, target) < 0 ||
-		    !record_name_is_below(target, "local"))
-			continue;
-		i->host = host_get(d, target);
+	for (const struct seen *s = i->srv.seen; s && !host; s = s->next) {
+		if (record_read_srv(s->data, s->len, &i->port, target) == 0 &&
+		    record_name_is_below(target, "local"))
+			host = host_get(d, target);
 	}
-	host_release(d, old);
+	if (host && i->host && host != i->host) {
+		host_release(d, i->old);
+		i->old = i->host;
+	} else {
+		host_release(d, i->host);
+	}
+	i->host = host;
+	if (!host || host_has_address(host)) {
+		host_release(d, i->old);
+		i->old = NULL;
+	}
 }
 
 static void instance_settle(struct directory *d, struct instance *i)
@@ -316,7 +333,7 @@ static void service_record(struct directory *d, bool present, const struct sight
 	struct instance *i;
 
 	if (record_name_decode(s->data, s->len, name) != (int)s->len ||
-	    !record_name_is_below(name, RECORD_SERVICE))
+	    !record_name_is_below(name, RECORD_SERVICE) || d->events.is_own(d->user, name))
 		return;
 	i = instance_find(d, name);
 	if (present && !i)
@@ -346,7 +363,7 @@ void directory_record(struct directory *d, struct question *q, bool present,
 	else if (!question_record(q, present, s, SEEN_MAX))
 		return;
 	for (struct instance *i = d->instances; i; i = i->next) {
-		if (q->owner && (q->owner == i || q->owner == i->host))
+		if (q->owner && (q->owner == i || q->owner == i->host || q->owner == i->old))
 			i->changed = true;
 	}
 	schedule(d, GATHER_MS);

@@ -31,6 +31,9 @@ struct directory;
 struct directory_events {
 	struct question_events driver;
 
+	/* True for an instance that is not to be looked at: we announce it ourselves. */
+	bool (*is_own)(void *user, const char *name);
+
 	/* The guest txt->mac is at these addresses now; @n 0: nowhere, only txt->mac is set. */
 	void (*guest)(void *user, const struct txt *txt, const struct sockaddr_in6 *addresses,
 		      size_t n);

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "discovery_directory.h"
-#include "discovery_known.h"
 #include "loop.h"
 
 #define DAEMON_CONFIG "/etc/avahi/avahi-daemon.conf"
@@ -28,7 +28,7 @@ struct source {
 
 struct network {
 	const AvahiPoll *poll;
-	struct discovery_events events;
+	const struct network_events *events;
 	void *user;
 	char host[RECORD_HOST_SIZE];
 	struct source client;
@@ -36,7 +36,6 @@ struct network {
 	struct source *active; /* the one that is up, or NULL */
 	bool daemon_seen;
 	struct directory *directory;
-	struct known *known;
 	struct publication *publications;
 	AvahiTimeout *gone;   /* the daemon will not come back */
 	AvahiTimeout *settle; /* who is not heard of by now is lost */
@@ -58,8 +57,7 @@ static void say(struct network *n, const char *format, const char *what)
 	char line[256];
 
 	snprintf(line, sizeof(line), format, what);
-	if (n->events.state)
-		n->events.state(n->user, line);
+	n->events->state(n->user, line);
 }
 
 static void retry_later(struct network *n)
@@ -104,7 +102,7 @@ static void on_again(AvahiTimeout *timeout, void *user)
 	}
 }
 
-/* No driver any more: what it held is void, who it knew is held. */
+/* No driver any more: what it held is void. */
 static void deactivate(struct network *n)
 {
 	n->active = NULL;
@@ -113,7 +111,7 @@ static void deactivate(struct network *n)
 		p->collided = false;
 	}
 	directory_clear(n->directory);
-	known_hold(n->known);
+	n->events->hold(n->user);
 	n->poll->timeout_update(n->settle, NULL);
 }
 
@@ -163,7 +161,7 @@ static void on_down(void *user, const char *why)
 		set_timeout(n, n->gone, GONE_MS);
 		say(n, "avahi-daemon has gone, waiting for it: %s", why);
 	} else {
-		say(n, "discovery starts anew: %s", why);
+		say(n, "discovery begins anew: %s", why);
 	}
 }
 
@@ -231,6 +229,19 @@ static void on_collision(void *user, struct publication *publication)
 	retry_later(n);
 }
 
+/* Our own announcement comes back from the network: it needs no asking. */
+static bool is_own(void *user, const char *name)
+{
+	struct network *n = user;
+	char own[RECORD_INSTANCE_SIZE];
+
+	for (const struct publication *p = n->publications; p; p = p->next) {
+		if (strcasecmp(name, records_instance(&p->txt.mac, own)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void on_record(void *user, struct question *question, bool present,
 		      const struct sighting *sighting)
 {
@@ -266,7 +277,7 @@ static void on_guest(void *user, const struct txt *txt, const struct sockaddr_in
 {
 	struct network *n = user;
 
-	known_set(n->known, txt, addresses, count);
+	n->events->guest(n->user, txt, addresses, count);
 }
 
 static void on_settle(AvahiTimeout *timeout, void *user)
@@ -274,7 +285,7 @@ static void on_settle(AvahiTimeout *timeout, void *user)
 	struct network *n = user;
 
 	(void)timeout;
-	known_settle(n->known);
+	n->events->settle(n->user);
 }
 
 /* Starts whatever can be started now; the rest is said, and waited for. */
@@ -289,11 +300,12 @@ static void start_sources(struct network *n)
 		start_core(n);
 }
 
-int network_start(const AvahiPoll *poll, const char *host, const struct discovery_events *events,
+int network_start(const AvahiPoll *poll, const char *host, const struct network_events *events,
 		  void *user, struct network **network)
 {
 	static const struct directory_events directory_events = {
 		.driver = { .ask = ask, .forget = forget },
+		.is_own = is_own,
 		.guest = on_guest,
 	};
 	struct network *n = calloc(1, sizeof(*n));
@@ -302,7 +314,7 @@ int network_start(const AvahiPoll *poll, const char *host, const struct discover
 	if (!n)
 		return error;
 	n->poll = poll;
-	n->events = *events;
+	n->events = events;
 	n->user = user;
 	n->retry_ms = RETRY_MS;
 	if (host)
@@ -311,9 +323,6 @@ int network_start(const AvahiPoll *poll, const char *host, const struct discover
 	n->settle = poll->timeout_new(poll, NULL, on_settle, n);
 	n->again = poll->timeout_new(poll, NULL, on_again, n);
 	if (!n->gone || !n->settle || !n->again)
-		goto out;
-	error = known_new(events, user, &n->known);
-	if (error < 0)
 		goto out;
 	error = directory_new(poll, &directory_events, n, &n->directory);
 	if (error < 0)
@@ -355,16 +364,6 @@ void network_withdraw(struct network *n, struct publication *publication)
 		n->active->driver.ops->withdraw(n->active->driver.self, publication);
 }
 
-void network_replay(const struct network *n, const struct discovery_events *events, void *user)
-{
-	known_replay(n->known, events, user);
-}
-
-bool network_knows(const struct network *n, const struct mac *mac)
-{
-	return known_has(n->known, mac);
-}
-
 void network_stop(struct network *n)
 {
 	if (!n)
@@ -374,7 +373,6 @@ void network_stop(struct network *n)
 	if (n->directory)
 		directory_clear(n->directory);
 	directory_free(n->directory);
-	known_free(n->known);
 	if (n->gone)
 		n->poll->timeout_free(n->gone);
 	if (n->settle)

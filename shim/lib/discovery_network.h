@@ -11,33 +11,42 @@
 #ifndef BASILISK_TAP_SHIM_DISCOVERY_NETWORK_H
 #define BASILISK_TAP_SHIM_DISCOVERY_NETWORK_H
 
-#include "discovery.h"
 #include "discovery_driver.h"
 
 struct network;
 
+struct network_events {
+	/* As directory_events.guest(): the guest is at these addresses now; with none, nowhere. */
+	void (*guest)(void *user, const struct txt *txt, const struct sockaddr_in6 *addresses,
+		      size_t n);
+
+	/* Nobody can say who is there, until settle(): those told before may still be. */
+	void (*hold)(void *user);
+
+	/* Who is there has been told. */
+	void (*settle)(void *user);
+
+	/* As discovery_events.state(). */
+	void (*state)(void *user, const char *line);
+};
+
 /*
  * Starts. @host is a host name, as text, that is ours alone; NULL where nothing will be published.
- * 0 and *@network, owned by the caller; or a negative errno. All guests are told, those that we
- * publish ourselves too, if the network says them.
+ * 0 and *@network, owned by the caller; or a negative errno. @events must outlive it. Guests that
+ * it publishes are not told.
  */
-int network_start(const AvahiPoll *poll, const char *host, const struct discovery_events *events,
+int network_start(const AvahiPoll *poll, const char *host, const struct network_events *events,
 		  void *user, struct network **network);
 
 /*
  * Publishes publication->txt, now and whenever there is a driver. Called again, with the text
- * changed, it changes what is published. @publication is the caller's and stays in place.
+ * changed, it changes what is published; the MAC stays. @publication is the caller's and stays in
+ * place.
  */
 void network_publish(struct network *network, struct publication *publication);
 
 /* Takes it back, with a goodbye. */
 void network_withdraw(struct network *network, struct publication *publication);
-
-/* Tells @events what is known. */
-void network_replay(const struct network *network, const struct discovery_events *events,
-		    void *user);
-
-bool network_knows(const struct network *network, const struct mac *mac);
 
 /* Says goodbye for what is still published, tells nothing. NULL is nothing. */
 void network_stop(struct network *network);

@@ -124,12 +124,13 @@ bool record_name_is_below(const char *name, const char *suffix)
 }
 
 /* The name under which @mac announces: the MAC makes it unique, so that nobody need be asked. */
-static void instance_name(const struct mac *mac, char *name, size_t size)
+char *records_instance(const struct mac *mac, char name[RECORD_INSTANCE_SIZE])
 {
 	const uint8_t *b = mac->byte;
 
-	snprintf(name, size, "Basilisk\\032%02x%02x%02x%02x%02x%02x.%s", b[0], b[1], b[2], b[3],
-		 b[4], b[5], RECORD_SERVICE);
+	snprintf(name, RECORD_INSTANCE_SIZE, "Basilisk\\032%02x%02x%02x%02x%02x%02x.%s", b[0], b[1],
+		 b[2], b[3], b[4], b[5], RECORD_SERVICE);
+	return name;
 }
 
 char *records_host(const struct mac *mac, char host[RECORD_HOST_SIZE])
@@ -150,8 +151,8 @@ int records_of_service(const struct txt *txt, const char *host,
 
 	memset(records, 0, RECORDS_OF_SERVICE * sizeof(*records));
 	snprintf(ptr->name, sizeof(ptr->name), "%s", RECORD_SERVICE);
-	instance_name(&txt->mac, srv->name, sizeof(srv->name));
-	instance_name(&txt->mac, text->name, sizeof(text->name));
+	records_instance(&txt->mac, srv->name);
+	records_instance(&txt->mac, text->name);
 
 	ptr->type = RECORD_PTR;
 	ptr->ttl = TTL_OTHER;

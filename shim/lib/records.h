@@ -16,11 +16,12 @@
 
 #include "txt.h"
 
-#define RECORD_NAME_SIZE 1014 /* of a name as text, with the final NUL; every byte escaped */
-#define RECORD_WIRE_MAX	 255  /* bytes of a name on the wire (RFC 1035, 2.3.4) */
-#define RECORD_DATA_MAX	 TXT_RDATA_MAX
-#define RECORD_SERVICE	 TXT_SERVICE ".local"
-#define RECORD_HOST_SIZE 40 /* of records_host(), with the final NUL */
+#define RECORD_NAME_SIZE     1014 /* of a name as text, with the final NUL; every byte escaped */
+#define RECORD_WIRE_MAX	     255  /* bytes of a name on the wire (RFC 1035, 2.3.4) */
+#define RECORD_DATA_MAX	     TXT_RDATA_MAX
+#define RECORD_SERVICE	     TXT_SERVICE ".local"
+#define RECORD_HOST_SIZE     40 /* of records_host(), with the final NUL */
+#define RECORD_INSTANCE_SIZE 64 /* of records_instance(), with the final NUL */
 
 /* Types of RFC 1035, RFC 3596 and RFC 2782. */
 enum record_type {
@@ -54,6 +55,9 @@ int records_of_service(const struct txt *txt, const char *host,
 
 /* The A or AAAA record of @host for @address, by family; @bytes is 4 or 16 bytes. 0 or -EINVAL. */
 int records_of_address(const char *host, int family, const void *bytes, struct record *record);
+
+/* The name, as text, that @mac announces itself by. Returns @name. */
+char *records_instance(const struct mac *mac, char name[RECORD_INSTANCE_SIZE]);
 
 /* A host name that no other emulator has: the guest's MAC makes it unique. Returns @host. */
 char *records_host(const struct mac *mac, char host[RECORD_HOST_SIZE]);
