@@ -176,9 +176,15 @@ static uint32_t end(const struct peer *peer)
 	return peer->heard + CONFIRM_GONE_MS;
 }
 
+/* Nobody is given up unasked: it may be us who stood still, in a suspended machine. */
+static bool was_asked(const struct peer *peer)
+{
+	return peer_is_proven(peer) && peer->tries > FAILED_TRIES;
+}
+
 static bool is_at_end(const struct peer *peer, uint32_t now)
 {
-	return peer_is_proven(peer) && peer->tries > 0 && !time_after(end(peer), now);
+	return was_asked(peer) && !time_after(end(peer), now);
 }
 
 /* All that was sent to measure the TAP has been sent, and the tunnel has answered meanwhile. */
@@ -347,16 +353,34 @@ static struct peer *entry(struct confirm *c, const struct mac *mac,
 	return peer;
 }
 
+/* The address with @index has just answered: is it, or does it become, the one to send to? */
+static void choose_answering(struct confirm *c, struct peer *peer, unsigned int index, bool first,
+			     uint32_t now)
+{
+	bool usable = peer->sending < PEER_ADDRESSES && peer->confirmed & 1u << peer->sending;
+
+	if (peer->sending == index) {
+		peer->tries = 0;
+	} else if (!usable || peer->tries > FAILED_TRIES) {
+		peer->sending = index;
+		peer->tries = 0;
+		if (!first)
+			news(c, CONFIRM_MOVED, peer);
+	} else if (peer->tries == 0) {
+		ask_soon(peer, now); /* why not from the one in use? it may have moved */
+	}
+}
+
 static void answered(struct confirm *c, const struct control *control,
 		     const struct tunnel_target *from, uint32_t now)
 {
 	struct peer *peer = entry(c, &control->source, from, now);
-	bool was_proven, asked, failed;
+	bool first;
 	int index;
 
 	if (!peer)
 		return;
-	was_proven = peer_is_proven(peer);
+	first = !peer_is_proven(peer);
 	if (peer->port != from->port)
 		peer_forget(c->peers, peer, from->port);
 	index = peer_address(peer, &from->address, from->port);
@@ -364,29 +388,17 @@ static void answered(struct confirm *c, const struct control *control,
 		index = peer_address_add(peer, &from->address);
 	if (index < 0)
 		return;
-	asked = peer->tries > 0;
-	failed = peer->tries > FAILED_TRIES;
 	peer_confirm(c->peers, peer, index);
 	peer->heard = now;
-	peer->tries = 0;
 	peer->silent = 0;
-	if (!was_proven) {
+	choose_answering(c, peer, (unsigned int)index, first, now);
+	if (first) {
 		peer->attach = control->attach;
 		measure_tap(peer, now);
+		news(c, CONFIRM_PROVEN, peer);
 	} else {
 		attach_changed(c, peer, control->attach, now);
 	}
-	if (peer->sending != (unsigned int)index &&
-	    (failed || peer->sending == PEER_ADDRESSES ||
-	     !(peer->confirmed & 1u << peer->sending))) {
-		peer->sending = (unsigned int)index;
-		if (was_proven)
-			news(c, CONFIRM_MOVED, peer);
-	} else if (peer->sending != (unsigned int)index && !asked) {
-		ask_soon(peer, now); /* why did it not answer from there? it may have moved */
-	}
-	if (!was_proven)
-		news(c, CONFIRM_PROVEN, peer);
 }
 
 static void answered_by_tap(struct confirm *c, const struct control *control, uint32_t now)
@@ -525,7 +537,7 @@ static uint32_t next_event(const struct confirm *c, const struct peer *peer)
 
 	if (is_tap_unanswered(peer) && time_after(at, peer->asked + TAP_WAIT_MS))
 		at = peer->asked + TAP_WAIT_MS;
-	if (peer_is_proven(peer) && peer->tries > 0 && time_after(at, end(peer)))
+	if (was_asked(peer) && time_after(at, end(peer)))
 		at = end(peer);
 	return at;
 }

@@ -19,7 +19,7 @@ struct node {
 	struct confirm confirm;
 	struct peers peers;
 	struct tunnel_target at[ADDRESSES]; /* where it is; port 0: nothing */
-	bool cut[ADDRESSES];		    /* nothing arrives there */
+	bool cut[ADDRESSES];		    /* nothing arrives there or leaves */
 	int lan;			    /* of its TAP; 0: reaches nobody */
 	bool deaf;			    /* does not know confirmation frames */
 	unsigned int sent;		    /* confirmation frames */
@@ -51,20 +51,22 @@ static struct tunnel_target place(unsigned int network, unsigned int host)
 static void on_send(void *user, const uint8_t *frame, const struct tunnel_target *to)
 {
 	struct node *n = user;
-	struct packet *p = &queue[head++ % QUEUE];
+	struct packet *p = &queue[head % QUEUE];
+	int from = 0;
 
 	ck_assert_uint_lt(head - tail, QUEUE);
 	n->sent++;
 	*p = (struct packet){ .sender = (int)(n - node) };
 	memcpy(p->frame, frame, CONTROL_LEN);
-	if (!to)
-		return;
-	p->to = *to;
 	/* sent from the address in the same network, as the kernel does it */
-	p->from = n->at[0];
-	for (int i = 0; i < ADDRESSES; i++)
+	for (int i = 0; to && i < ADDRESSES; i++)
 		if (n->at[i].port && n->at[i].address.byte[13] == to->address.byte[13])
-			p->from = n->at[i];
+			from = i;
+	if (to) {
+		p->to = *to;
+		p->from = n->at[from];
+	}
+	head += !to || !n->cut[from];
 }
 
 static bool on_link(void *user, const struct address *address)
@@ -122,14 +124,14 @@ static void run_network(void)
 	}
 }
 
-/* Lets @ms pass, as the loops of all nodes would. */
-static void pass(uint32_t ms)
+/* Does what is due, and what that brings about, as the nodes' loops do. ms until more is due. */
+static int settle(void)
 {
-	uint32_t end = now + ms;
+	int next;
+	bool moved;
 
-	for (;;) {
-		int next = -1;
-
+	do {
+		next = -1;
 		for (int i = 0; i < NODES; i++) {
 			int wait = confirm_tick(&node[i].confirm, now);
 
@@ -137,11 +139,19 @@ static void pass(uint32_t ms)
 			if (wait > 0 && (next < 0 || wait < next))
 				next = wait;
 		}
+		moved = tail != head;
 		run_network();
-		if (next < 0 || time_after(now + (uint32_t)next, end))
-			break;
+	} while (moved);
+	return next;
+}
+
+static void pass(uint32_t ms)
+{
+	uint32_t end = now + ms;
+	int next;
+
+	while ((next = settle()) > 0 && !time_after(now + (uint32_t)next, end))
 		now += (uint32_t)next;
-	}
 	now = end;
 }
 
@@ -451,11 +461,25 @@ START_TEST(test_silent_peer_is_asked_and_gone_after_a_minute)
 	confirm_lost(&node[0].confirm, &node[1].confirm.mac, now); /* asked: it is there */
 	pass(10000);
 	ck_assert_ptr_nonnull(peer_of(0, 1));
-	node[0].cut[0] = node[1].cut[0] = true;
+	node[1].cut[0] = true;
 	pass(CONFIRM_GONE_MS - 15000);
 	ck_assert_ptr_nonnull(peer_of(0, 1));
 	pass(16000);
 	ck_assert_ptr_null(peer_of(0, 1));
+}
+END_TEST
+
+START_TEST(test_suspended_machine_finds_its_peers_as_it_left_them)
+{
+	announce(0, 1);
+	announce(0, 2);
+	pass(100);
+	now += 600000;
+	node[2].cut[0] = true;
+	pass(2000);
+	ck_assert(peer_is_proven(peer_of(0, 1)));
+	ck_assert(peer_is_proven(peer_of(1, 0)));
+	ck_assert_uint_eq(node[0].news[CONFIRM_GONE], 1);
 }
 END_TEST
 
@@ -490,11 +514,11 @@ START_TEST(test_network_that_is_gone_for_minutes_brings_the_peer_back)
 	announce(0, 1);
 	announce(1, 0);
 	pass(100);
-	node[0].cut[0] = node[1].cut[0] = true;
+	node[1].cut[0] = true;
 	pass(180000);
 	ck_assert(!peer_is_proven(peer_of(0, 1)));
 	ck_assert_uint_eq(peer_of(0, 1)->sending, PEER_ADDRESSES);
-	node[0].cut[0] = node[1].cut[0] = false;
+	node[1].cut[0] = false;
 	pass(21000);
 	ck_assert(peer_is_proven(peer_of(0, 1)));
 	ck_assert_uint_lt(peer_of(0, 1)->sending, PEER_ADDRESSES);
@@ -522,7 +546,7 @@ START_TEST(test_peer_moves_to_another_address_when_one_fails)
 	announce_at(0, 1, &node[1].at[1]);
 	pass(200);
 	ck_assert_uint_eq(peer_of(0, 1)->sending, 0);
-	node[0].cut[0] = node[1].cut[0] = true;
+	node[1].cut[0] = true;
 	confirm_doubt(&node[0].confirm, peer_of(0, 1), now); /* a frame could not be sent */
 	pass(2000);
 	ck_assert_uint_eq(peer_of(0, 1)->sending, 1);
@@ -544,13 +568,34 @@ START_TEST(test_changed_addresses_of_ours_are_told_at_once)
 }
 END_TEST
 
+/* Its answers from its other addresses must not hide that this one is dead. */
+START_TEST(test_peer_that_has_lost_an_address_is_sent_to_at_another)
+{
+	node[0].at[1] = place(2, 1);
+	node[1].at[1] = place(2, 2);
+	node[1].at[2] = place(3, 2);
+	node[0].at[2] = place(3, 1);
+	announce(0, 1);
+	pass(100);
+	announce_at(0, 1, &node[1].at[1]);
+	announce_at(0, 1, &node[1].at[2]);
+	pass(30000);
+	ck_assert_uint_eq(peer_of(1, 0)->sending, 0);
+	node[0].cut[0] = true;
+	confirm_doubt(&node[0].confirm, NULL, now);
+	pass(1500);
+	ck_assert_uint_ne(peer_of(1, 0)->sending, 0);
+	ck_assert_uint_ne(peer_of(0, 1)->sending, 0);
+}
+END_TEST
+
 START_TEST(test_doubts_alone_keep_nobody_alive)
 {
 	announce(0, 1);
 	pass(100);
 	confirm_lost(&node[0].confirm, &node[1].confirm.mac, now);
 	pass(100);
-	node[0].cut[0] = node[1].cut[0] = true;
+	node[1].cut[0] = true;
 	for (int i = 0; i < 70; i++) {
 		if (peer_of(0, 1))
 			confirm_doubt(&node[0].confirm, NULL, now);
@@ -673,12 +718,14 @@ int main(void)
 	tcase_add_test(cases, test_flood_of_strangers_leaves_hellos_for_the_announced);
 	tcase_add_test(cases, test_announced_loopback_is_believed_of_our_own_host_alone);
 	tcase_add_test(cases, test_silent_peer_is_asked_and_gone_after_a_minute);
+	tcase_add_test(cases, test_suspended_machine_finds_its_peers_as_it_left_them);
 	tcase_add_test(cases, test_living_peers_keep_each_other_for_an_hour);
 	tcase_add_test(cases, test_goodbye_of_the_discovery_means_ask);
 	tcase_add_test(cases, test_network_that_is_gone_for_minutes_brings_the_peer_back);
 	tcase_add_test(cases, test_bye_with_a_valid_cookie_means_gone_at_once);
 	tcase_add_test(cases, test_peer_moves_to_another_address_when_one_fails);
 	tcase_add_test(cases, test_changed_addresses_of_ours_are_told_at_once);
+	tcase_add_test(cases, test_peer_that_has_lost_an_address_is_sent_to_at_another);
 	tcase_add_test(cases, test_doubts_alone_keep_nobody_alive);
 	tcase_add_test(cases, test_tap_that_reaches_is_measured_as_such);
 	tcase_add_test(cases, test_wrong_guess_is_corrected_within_a_second);

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Bridged and unbridged guests on several hosts: every frame arrives, and arrives once."""
+from case import limit
+from numbered import SETTLED, await_all_know_all, await_ways, check_all_pairs, frame, number_of
+from proc import wait_until
+from station import Station
+from wire import BROADCAST, Wire, mac_text
+from world import ALLOW, REFUSE
+
+
+@limit(120)
+def test_two_bridged_and_two_refused_on_three_hosts(world):
+    lan = world.lan()
+    desk = world.host("desk", lan)
+    attic = world.host("attic", lan, policy=REFUSE)
+    both = world.host("both", lan, policy="allow user mac\ndeny user lisa\n")
+    stations = [Station(desk), Station(attic), Station(both), Station(both, user="lisa")]
+    bridged = {stations[0], stations[2]}
+    await_all_know_all(stations)
+    await_ways(stations, lambda a, b: "tap" if {a, b} <= bridged else "tunnel")
+    check_all_pairs(stations)
+    with Wire(world.host("machine", lan)) as wire:
+        for number, station in enumerate(stations):
+            station.send(frame(BROADCAST, station.mac, number))
+        seen = [s.mac for got in wire.frames(SETTLED) for s in stations
+                if number_of(got, s.mac) is not None]  # fmt: skip
+        assert sorted(seen) == sorted(s.mac for s in bridged), seen
+
+
+def test_two_lans_that_only_the_tunnel_joins(world):
+    """Both are bridged, each to a LAN of its own: the first guess is wrong, and is corrected."""
+    router = world.host("router")
+    hosts = []
+    for name in ("desk", "attic"):
+        lan = world.lan()
+        router.plug(lan, card=name, address=254, default_route=False)
+        hosts.append(world.host(name, lan))
+    router.sysctl("net/ipv4/ip_forward", "1")
+    # multicast DNS stops at a router: a third card joins the two hosts for that
+    middle = world.lan()
+    for host in hosts:
+        host.plug(middle, card="side", default_route=False)
+    stations = [Station(host) for host in hosts]
+    await_ways(stations, lambda a, b: "tunnel")
+    check_all_pairs(stations)
+
+
+def test_two_namespaces_of_one_host(world):
+    """The same machine-id, so the same prefix, but nothing in common: the guess is wrong."""
+    lan = world.lan()
+    hosts = [world.host(name, lan, machine_id="0123456789abcdef0123456789abcdef",
+                        policy=ALLOW + "attach host\n") for name in ("desk", "attic")]  # fmt: skip
+    stations = [Station(hosts[0]), Station(hosts[1], "auto/slot=1")]
+    assert stations[0].mac[:4] == stations[1].mac[:4]
+    await_ways(stations, lambda a, b: "tunnel")
+    check_all_pairs(stations)
+
+
+def test_cloned_machine_id_on_one_lan(world):
+    """Two hosts that take each other's guests for their own: what comes from there is dropped."""
+    lan = world.lan()
+    hosts = [world.host(name, lan, machine_id="0123456789abcdef0123456789abcdef")
+             for name in ("desk", "attic")]  # fmt: skip
+    stations = [Station(hosts[0]), Station(hosts[1], "auto/slot=1")]
+    await_ways(stations, lambda a, b: "tunnel")
+    check_all_pairs(stations)
+
+
+def test_unknown_destination_without_a_tap_goes_nowhere(world):
+    lan = world.lan()
+    attic = world.host("attic", lan, policy=REFUSE)
+    station = Station(attic)
+    station.send(frame(b"\x00\x05\x02\x01\x02\x03", station.mac, 1))
+    wait_until(lambda: station.counter("drop-no-way") == 1, 2, "the drop to be counted")
+
+
+def test_slots_users_and_ports(world):
+    """Each has its own MAC and port; who starts again has the same MAC."""
+    lan = world.lan()
+    attic = world.host("attic", lan, policy=REFUSE)
+    stations = [Station(attic), Station(attic), Station(attic, user="lisa"), Station(attic)]
+    macs = [s.mac for s in stations]
+    assert len(set(macs)) == 4, [mac_text(m) for m in macs]
+    assert [m[5] & 15 for m in macs] == [0, 1, 0, 2]
+    ports = sorted(int(s.status()["port"]) for s in stations)
+    assert ports == [6066, 6067, 6068, 6069], ports
+    stations[1].close()
+    again = Station(attic)
+    assert again.mac == macs[1]
+    stations[0].process.kill()
+    assert Station(attic).mac == macs[0]

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What breaks while a guest runs: it recovers, or falls back, and says so in a line each time.
+
+A Station ends with an error as soon as its descriptor shows anything but "readable", so each of
+these tests is also one of "never EOF, hang-up or EINTR".
+"""
+import signal
+import time
+
+import emulator
+import testproto
+from case import needs
+from emulator import Emulator
+from helper import taps
+from numbered import check_all_pairs, frame, number_of
+from peer import Peer
+from proc import wait_until
+from station import Station
+from wire import BROADCAST, Wire
+from world import REFUSE
+
+
+def lines(station):
+    """What users see, without the story for debugging: that is what LOG=info is for."""
+    return station.said()
+
+
+def bridged_station(world, **options):
+    lan = world.lan()
+    desk = world.host("desk", lan)
+    wire = Wire(world.host("machine", lan))
+    return desk, wire, Station(desk, debug=False, **options)
+
+
+def check_on_lan(station, wire, seconds=2.0):
+    """Both ways between the station and the LAN work; await that for some seconds."""
+    deadline = time.monotonic() + seconds
+    number = 0
+    while True:
+        number += 1
+        station.send(frame(BROADCAST, station.mac, number))
+        wire.send(frame(station.mac, wire.mac, number))
+        out = any(number_of(f, station.mac) == number for f in wire.frames(0.1))
+        back = any(number_of(f, wire.mac) == number for f in station.frames(0.1))
+        if out and back:
+            return
+        assert time.monotonic() < deadline, f"to the LAN: {out}, and back: {back}"
+
+
+def delete_tap(host):
+    (tap,) = taps(host)
+    host.ip(f"link del {tap}")
+
+
+def test_deleted_tap_is_replaced(world):
+    desk, wire, station = bridged_station(world)
+    check_on_lan(station, wire)
+    delete_tap(desk)
+    check_on_lan(station, wire)
+    first, lost, again = lines(station)
+    assert "bridged" in first and first == again
+    assert "peer to peer" in lost and "gone" in lost, lost
+    assert len(taps(desk)) == 1
+
+
+def test_deleted_tap_is_replaced_while_the_guest_does_not_read(world):
+    desk, wire, station = bridged_station(world)
+    station.freeze()
+    delete_tap(desk)
+    wait_until(lambda: taps(desk), 2, "a new TAP")
+    station.thaw()
+    check_on_lan(station, wire)
+
+
+def test_deleted_tap_and_permission_withdrawn_means_peer_to_peer(world):
+    desk, wire, station = bridged_station(world)
+    attic = Station(world.host("attic", world.lans[0], policy=REFUSE))
+    attic.await_peer(station.mac, proven="1")
+    desk.policy(REFUSE)
+    delete_tap(desk)
+    start = time.monotonic()
+    station.await_peer(attic.mac, proven="1", way="tunnel")
+    check_all_pairs([station, attic])
+    assert time.monotonic() - start < 2.5
+    assert len(lines(station)) == 2, lines(station)
+
+
+def test_bridged_peers_of_one_that_lost_its_tap_reach_it_by_tunnel(world):
+    desk, wire, station = bridged_station(world)
+    other = Station(world.host("cellar", world.lans[0]))
+    other.await_peer(station.mac, proven="1", way="tap")
+    station.await_peer(other.mac, proven="1", way="tap")
+    check_all_pairs([station, other])
+    desk.policy(REFUSE)
+    delete_tap(desk)
+    other.await_peer(station.mac, 2, way="tunnel")
+    station.await_peer(other.mac, 2, way="tunnel")
+    check_all_pairs([station, other])
+
+
+def test_no_frame_is_doubled_or_lost_by_tunnel_while_a_tap_goes(world):
+    """One sends a numbered broadcast each 5 ms while its TAP is deleted: none comes twice, and
+    once the peer is told, none is missing."""
+    desk, wire, station = bridged_station(world)
+    other = Station(world.host("cellar", world.lans[0]))
+    station.await_peer(other.mac, proven="1", way="tap")
+    other.await_peer(station.mac, proven="1", way="tap")
+    desk.policy(REFUSE)
+    other.drain()
+    got = []
+    for number in range(400):
+        if number == 100:
+            delete_tap(desk)
+        station.send(frame(BROADCAST, station.mac, number))
+        got += [number_of(f, station.mac) for f in other.frames(0.005)]
+    got += [number_of(f, station.mac) for f in other.frames(0.3)]
+    got = [number for number in got if number is not None]
+    assert len(got) == len(set(got)), "a frame came twice"
+    missing = sorted(set(range(400)) - set(got))
+    assert len(missing) <= 60 and all(100 <= n < 160 for n in missing), missing
+
+
+def test_deleted_hub_is_repaired(world):
+    desk, wire, station = bridged_station(world)
+    check_on_lan(station, wire)
+    desk.ip("link del bthub")
+    check_on_lan(station, wire)
+
+
+def test_changed_mac_of_the_uplink_is_followed(world):
+    desk, _, station = bridged_station(world)
+    check_on_lan(station, Wire(desk))
+    desk.ip("link set nic down", "link set nic address 02:11:22:33:44:55", "link set nic up")
+    check_on_lan(station, Wire(desk))
+
+
+def test_uplink_unplugged_and_back(world):
+    desk, wire, station = bridged_station(world)
+    attic = Station(world.host("attic", world.lans[0], policy=REFUSE))
+    check_on_lan(station, wire)
+    attic.await_peer(station.mac, proven="1")
+    desk.ip("link set nic down")
+    time.sleep(0.5)  # it lasts a while: nothing to await
+    desk.ip("link set nic up")
+    check_on_lan(station, wire, 4)
+    check_all_pairs([station, attic])
+
+
+def test_uplink_deleted_means_peer_to_peer_by_what_is_left(world):
+    """A second card is left, by which the tunnel goes on."""
+    desk, wire, station = bridged_station(world)
+    attic_host = world.host("attic", world.lans[0], policy=REFUSE)
+    side = world.lan()
+    desk.plug(side, card="side", default_route=False)
+    attic_host.plug(side, card="side", default_route=False)
+    attic = Station(attic_host)
+    station.await_peer(attic.mac, proven="1")
+    attic.await_peer(station.mac, proven="1")
+    check_all_pairs([station, attic])
+    desk.ip("link del nic")
+    deadline = time.monotonic() + 4
+    while True:
+        try:
+            check_all_pairs([station, attic])
+            break
+        except AssertionError:
+            assert time.monotonic() < deadline
+
+
+def test_changed_address_of_the_host_is_told_to_the_peers(world):
+    lan = world.lan()
+    hosts = [world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar")]
+    stations = [Station(host) for host in hosts]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    stations[1].await_peer(stations[0].mac, proven="1")
+    check_all_pairs(stations)
+    for host in hosts:  # link-local addresses would hide what this is about
+        host.sysctl("net/ipv6/conf/nic/disable_ipv6", "1")
+    hosts[0].ip(f"addr del {hosts[0].address}/24 dev nic", "addr add 10.9.0.77/24 dev nic")
+    start = time.monotonic()
+    stations[1].await_peer(stations[0].mac, 3, at="10.9.0.77:6066")
+    check_all_pairs(stations)
+    assert time.monotonic() - start < 3.5
+
+
+def test_frozen_guest_stays_known(world):
+    """Confirmation frames are answered by the control thread; frames wait in the socket."""
+    lan = world.lan()
+    one = Station(world.host("attic", lan, policy=REFUSE))
+    one.freeze()
+    two = Station(world.host("cellar", lan, policy=REFUSE))
+    two.await_peer(one.mac, proven="1")
+    for number in range(50):
+        two.send(frame(one.mac, two.mac, number))
+    time.sleep(0.2)  # nothing to await: it must not be read
+    assert one.counter("from-tunnel") == 0
+    one.thaw()
+    got = [number_of(f, two.mac) for f in one.frames(0.5)]
+    assert got == list(range(50)), got
+
+
+def test_stopped_process_is_not_forgotten(world):
+    lan = world.lan()
+    stations = [Station(world.host(n, lan, policy=REFUSE)) for n in ("attic", "cellar")]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    stations[1].await_peer(stations[0].mac, proven="1")
+    stations[0].process.signal(signal.SIGSTOP)
+    time.sleep(3)  # a suspend of three seconds
+    stations[0].process.signal(signal.SIGCONT)
+    check_all_pairs(stations)
+
+
+def test_killed_peer_costs_nothing_and_is_found_again(world):
+    lan = world.lan()
+    hosts = [world.host(n, lan, policy=REFUSE) for n in ("attic", "cellar")]
+    stations = [Station(host) for host in hosts]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    stations[1].process.kill()
+    again = Station(hosts[1])
+    assert again.mac == stations[1].mac
+    again.await_peer(stations[0].mac, proven="1")
+    check_all_pairs([stations[0], again])
+
+
+def test_closed_peer_is_gone_at_once(world):
+    lan = world.lan()
+    stations = [Station(world.host(n, lan, policy=REFUSE)) for n in ("attic", "cellar")]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    stations[1].await_peer(stations[0].mac, proven="1")
+    gone = stations[1].mac
+    stations[1].close()
+    wait_until(lambda: gone not in stations[0].status()["peer"], 1, "the end of the peer")
+
+
+@needs(emulator.missing)
+def test_emulator_keeps_its_network_when_the_tap_is_deleted(world):
+    lan = world.lan()
+    desk = world.host("desk", lan)
+    with Wire(world.host("machine", lan)) as wire:
+        mac = Emulator(desk)
+        mac.hello(wire)
+        for _ in range(3):
+            delete_tap(desk)
+            wait_until(lambda: taps(desk), 2, "a new TAP")
+            mac.hello(wire)
+            testproto.echo(wire, mac.mac, 600)
+        assert len(mac.lines()) == 7, mac.lines()
+        assert mac.quit(wire).refused == 0
+
+
+@needs(emulator.missing)
+def test_emulator_goes_on_peer_to_peer_when_the_tap_is_deleted(world):
+    lan = world.lan()
+    desk = world.host("desk", lan)
+    with Wire(world.host("machine", lan)) as wire, Peer(world.host("other", lan)) as peer:
+        mac = Emulator(desk)
+        mac.hello(wire)
+        desk.policy(REFUSE)
+        delete_tap(desk)
+        mac.hello(peer)
+        testproto.echo(peer, mac.mac, 1514)
+        assert mac.quit(peer).refused == 0
