@@ -216,7 +216,7 @@ static int connect_tap(struct run *run, struct hub *hub)
 	if (!err)
 		err = hub_add(nl, hub, &run->tap);
 	if (!err)
-		err = hub_sweep(nl, run->host, hub);
+		err = hub_sweep(nl, run->host, hub, &run->tap);
 	if (err)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "the filters of %s: %s",
 				   run->tap.name, strerror(-err));
@@ -244,7 +244,7 @@ static bool is_standing(struct run *run, const struct hub *hub)
 	struct hub now;
 
 	if (hub_find(&run->route, run->host, &now, &ignored) || now.index != hub->index ||
-	    now.attach != hub->attach || now.uplink != hub->uplink)
+	    now.attach != hub->attach || now.uplink != hub->uplink || now.releasing)
 		return false;
 	if (hub->uplink && link_find(&run->route, NULL, hub->uplink, &link))
 		return false;
@@ -253,15 +253,18 @@ static bool is_standing(struct run *run, const struct hub *hub)
 
 static int connect_and_check(struct run *run, struct hub *hub)
 {
+	struct hub made;
+
 	for (int tries = 0; tries < CONNECT_TRIES; tries++) {
 		if (connect_tap(run, hub))
 			return -1;
 		if (is_standing(run, hub))
 			return 0;
+		made = *hub;
 		if (hub_find(&run->route, run->host, hub, &run->outcome))
 			return -1;
 	}
-	patch_port_disconnect(&run->route, run->host, hub);
+	patch_port_disconnect(&run->route, run->host, &made);
 	return outcome_set(&run->outcome, OUTCOME_SYSTEM,
 			   "the attachment of %s changed while it was made", run->tap.name);
 }
@@ -314,16 +317,16 @@ static int check_unused(struct run *run)
 static int release(struct run *run)
 {
 	struct nl *nl = &run->route;
-	struct hub hub, noted;
+	struct hub hub;
 	int err = 0;
 
 	if (check_unused(run) || hub_find(nl, run->host, &hub, &run->outcome))
 		return -1;
-	noted = hub;
-	noted.attach = ATTACH_NO;
+	hub.releasing = true;
 	if (hub.index)
-		err = hub_note(nl, &noted);
+		err = hub_note(nl, &hub);
 	if (!err && check_unused(run)) {
+		hub.releasing = false;
 		hub_note(nl, &hub);
 		return -1;
 	}

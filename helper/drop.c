@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* KEEP_CAPS stays unlocked: libcap-ng sets and clears it itself. */
@@ -24,28 +25,46 @@ const char *drop_mode_name(enum drop_mode mode)
 	return mode == DROP_ROOT ? "root" : mode == DROP_CAPABILITY ? "capability" : "none";
 }
 
+/* The sets that this process has, by the kernel's word. */
+struct sets {
+	uint64_t permitted, effective, inheritable;
+};
+
+static bool read_sets(struct sets *sets)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return false;
+	sets->permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	sets->effective = data[0].effective | (uint64_t)data[1].effective << 32;
+	sets->inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32;
+	return true;
+}
+
 enum drop_mode drop_look(void)
 {
-	capng_get_caps_process();
-	if (!capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN))
+	struct sets sets;
+
+	if (!read_sets(&sets) || !(sets.permitted & 1 << CAP_NET_ADMIN))
 		return DROP_NONE;
 	return geteuid() == 0 ? DROP_ROOT : DROP_CAPABILITY;
 }
 
-/* True where no capability but @left is in any set that a process can use or pass on. */
+/* True where no capability but the one that is left can be used or passed on. */
 static bool is_dropped(bool net_admin, bool bounding)
 {
-	capng_get_caps_process();
-	for (unsigned int cap = 0; cap <= CAP_LAST_CAP; cap++) {
-		bool left = net_admin && cap == CAP_NET_ADMIN;
+	const uint64_t left = net_admin ? 1 << CAP_NET_ADMIN : 0;
+	struct sets sets;
 
-		if (capng_have_capability(CAPNG_PERMITTED, cap) != left ||
-		    capng_have_capability(CAPNG_EFFECTIVE, cap) != left ||
-		    capng_have_capability(CAPNG_INHERITABLE, cap) ||
-		    capng_have_capability(CAPNG_AMBIENT, cap) ||
-		    (bounding && capng_have_capability(CAPNG_BOUNDING_SET, cap)))
+	if (!read_sets(&sets) || sets.permitted != left || sets.effective != left ||
+	    sets.inheritable != 0)
+		return false;
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1 ||
+		    (bounding && prctl(PR_CAPBSET_READ, cap) == 1))
 			return false;
-	}
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_DUMPABLE) == 0;
 }
 

@@ -45,8 +45,9 @@ int hub_note(struct nl *nl, const struct hub *hub)
 	char alias[LINK_ALIAS_SIZE];
 
 	snprintf(alias, sizeof(alias),
-		 ALIAS " attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d", hub->attach,
-		 hub->uplink, hub->clsact, hub->allmulti, hub->promisc, hub->asked);
+		 ALIAS " attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d releasing=%d",
+		 hub->attach, hub->uplink, hub->clsact, hub->allmulti, hub->promisc, hub->asked,
+		 hub->releasing);
 	return link_set(nl, hub->index, &(struct link_change){ .alias = alias });
 }
 
@@ -83,6 +84,7 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 	hub->allmulti = noted(near.alias, " allmulti=");
 	hub->promisc = noted(near.alias, " promisc=");
 	hub->asked = noted(near.alias, " asked=");
+	hub->releasing = noted(near.alias, " releasing=");
 	return 0;
 }
 
@@ -144,8 +146,10 @@ static int prepare_end(struct nl *nl, int index, const struct mac *mac)
 							     .quiet = true });
 
 	if (!err)
+		err = tc_has_clsact(nl, index);
+	if (err == 0)
 		err = tc_ensure_clsact(nl, index);
-	return err ? err : tc_replace(nl, last, PROGRAM_DROP, NULL, NULL);
+	return err < 0 ? err : tc_replace(nl, last, PROGRAM_DROP, NULL, NULL);
 }
 
 static int link_up(struct nl *nl, int index)
@@ -171,6 +175,7 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	}
 	hub->attach = plan->attach;
 	hub->asked = plan->asked;
+	hub->releasing = false;
 	hub->uplink = plan->uplink.index;
 	if (!err)
 		err = prepare_end(nl, hub->index, NULL);
@@ -281,6 +286,7 @@ int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
 }
 
 struct places {
+	uint32_t own; /* a handle that is not collected */
 	struct tc_place place[2 * TAPS_MAX];
 	size_t count;
 };
@@ -289,21 +295,23 @@ static int collect_place(const struct tc_place *place, void *user)
 {
 	struct places *p = user;
 
-	if (place->handle != 0 && place->preference != LAST && p->count < 2 * TAPS_MAX)
+	if (place->handle != 0 && place->handle != p->own && place->preference != LAST &&
+	    p->count < 2 * TAPS_MAX)
 		p->place[p->count++] = *place;
 	return 0;
 }
 
-int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub)
+int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct tap *own)
 {
 	static struct places places;
 	static struct taps taps;
 	int err;
 
 	/* in this order: a place that is seen has, or had, a TAP that was there before it */
+	places.own = (uint32_t)own->index;
 	places.count = 0;
 	err = tc_each(nl, hub->index, TC_INGRESS, collect_place, &places);
-	if (!err)
+	if (!err && places.count)
 		err = tap_list(nl, host, &taps);
 	if (err == -ENOSPC) /* a later run will sweep */
 		return 0;

@@ -23,6 +23,7 @@ struct hub {
 	bool allmulti;	    /* we set it on the NIC: release clears it */
 	bool promisc;	    /* likewise */
 	bool asked;	    /* a caller asked for this bridge by name */
+	bool releasing;	    /* somebody is taking it down: what is built now may go at once */
 };
 
 /*
@@ -42,8 +43,8 @@ int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, stru
 /* Gives @tap its place in the fan-out. 0 or a negative errno. */
 int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap);
 
-/* Removes the places of TAPs that are gone. 0 or a negative errno. */
-int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub);
+/* Removes the places of TAPs that are gone; @own is there. 0 or a negative errno. */
+int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct tap *own);
 
 /* Notes what it is connected to. 0 or a negative errno. */
 int hub_note(struct nl *nl, const struct hub *hub);

@@ -117,6 +117,12 @@ static int on_link(const struct nlmsghdr *message, void *user)
 	return MNL_CB_OK;
 }
 
+static int on_one_link(const struct nlmsghdr *message, void *user)
+{
+	on_link(message, user);
+	return MNL_CB_STOP;
+}
+
 static int copy_link(const struct link *link, void *user)
 {
 	memcpy(user, link, sizeof(*link));
@@ -137,10 +143,11 @@ int link_find(struct nl *nl, const char *name, int index, struct link *link)
 	int err;
 
 	memset(link, 0, sizeof(*link));
+	message->nlmsg_flags &= (uint16_t)~NLM_F_ACK; /* the one answer ends it */
 	leave_out_counters(nl, message);
 	if (name)
 		mnl_attr_put_strz(message, IFLA_IFNAME, name);
-	err = nl_ask(nl, on_link, &walk);
+	err = nl_ask(nl, on_one_link, &walk);
 	return err ? err : link->index ? 0 : -ENODEV;
 }
 

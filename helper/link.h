@@ -13,7 +13,7 @@
 #include "mac.h"
 #include "nl.h"
 
-#define LINK_ALIAS_SIZE 96 /* with the final NUL; a longer one is not ours */
+#define LINK_ALIAS_SIZE 128 /* with the final NUL; a longer one is not ours */
 
 /* A copy of the kernel's answer; owned by whoever declared it. */
 struct link {

@@ -108,9 +108,9 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 		hub->clsact = true;
 		err = hub_note(nl, hub);
 	}
-	if (err >= 0)
+	if (err == 0)
 		err = tc_ensure_clsact(nl, hub->uplink);
-	if (!err)
+	if (err >= 0)
 		err = put_filters(nl, hub, TC_EGRESS, &tap->guest);
 	if (err || plan->attach == ATTACH_HOST)
 		return err ? err : remove_filters(nl, hub->uplink, TC_INGRESS);

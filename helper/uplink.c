@@ -141,7 +141,8 @@ static int collect_card(const struct link *link, void *user)
 }
 
 /* The uplink by 'uplink auto'; link->index 0 where there is none. */
-static int find_card(struct nl *route, struct nl *generic, struct link *link, const char **why)
+static int find_card(struct nl *route, struct nl *generic, struct link *link, const char **why,
+		     bool *wired)
 {
 	struct candidates cards = { .count = 0 };
 	int index = 0, err = default_route(route, &index);
@@ -152,13 +153,15 @@ static int find_card(struct nl *route, struct nl *generic, struct link *link, co
 	if (err && err != -ENODEV)
 		return err;
 	*why = "it has the default route";
-	if (link->index && is_card(link) && !is_wireless(generic, link->index))
+	*wired = link->index && is_card(link) && is_wireless(generic, link->index) == 0;
+	if (*wired)
 		return 0;
 	err = link_each(route, collect_card, &cards);
 	for (size_t i = 0; !err && i < cards.count; i++) {
 		if (is_wireless(generic, cards.link[i].index))
 			continue;
 		*link = cards.link[i];
+		*wired = true;
 		*why = "it is wired and has a carrier";
 		return 0;
 	}
@@ -230,7 +233,7 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	if (strcmp(up->port_of, "bond") == 0 || strcmp(up->port_of, "team") == 0)
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s %s: name that",
 				   up->name, up->port_of, bridge.name);
-	wireless = is_wireless(generic, up->index);
+	wireless = plan->wired ? 0 : is_wireless(generic, up->index);
 	if (wireless < 0)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "nl80211 about %s: %s", up->name,
 				   strerror(-wireless));
@@ -302,7 +305,7 @@ int uplink_plan(struct nl *route, struct nl *generic, const struct policy *polic
 	if (policy->uplink[0])
 		err = link_find(route, policy->uplink, 0, &plan->uplink);
 	else if (!policy->uplink_none)
-		err = find_card(route, generic, &plan->uplink, &why);
+		err = find_card(route, generic, &plan->uplink, &why, &plan->wired);
 	if (err == -ENODEV)
 		return outcome_set(outcome, OUTCOME_NO_UPLINK, "'uplink %s' in %s: no such interface",
 				   policy->uplink, POLICY_FILE);

@@ -21,4 +21,10 @@ demo:
 	@$(MAKE) --no-print-directory all $(ROM)
 	@tests/demo
 
-.PHONY: check demo
+#: make bench      as root: measure, each figure beside the plain thing in the same run
+bench:
+	@packaging/deps.sh build demo check
+	@$(MAKE) --no-print-directory all
+	@tests/bench/run
+
+.PHONY: check demo bench
