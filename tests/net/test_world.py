@@ -46,6 +46,10 @@ def command_line(pid):
         return []
 
 
+def sleepers(pids):
+    return [pid for pid in pids if "7777" in command_line(pid)]
+
+
 def mounts():
     with open("/proc/self/mountinfo") as file:
         return [line.split()[3:5] for line in file]
@@ -64,8 +68,7 @@ def test_killed_program_leaves_nothing(world):
     before = processes(), mounts(), os.listdir("/sys/class/net")
     victim = start_victim(world.folder)
     assert victim.stdout.readline() == "ready\n"
-    sleepers = [pid for pid in processes() - before[0] if "7777" in command_line(pid)]
-    assert len(sleepers) == 2, sleepers
+    wait_until(lambda: len(sleepers(processes() - before[0])) == 2, what="both hosts' processes")
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     wait_until(lambda: not processes() - before[0], what="the end of all its processes")
