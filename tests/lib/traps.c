@@ -428,15 +428,18 @@ static void forked(void)
 /* A child that lives on holds neither the slot nor the port. */
 static void outlived(void)
 {
-	int fd = card(), gate[2];
+	int fd = card(), gate[2], ready[2];
 	pid_t pid;
 
-	CHECK(pipe(gate) == 0);
+	CHECK(pipe(gate) == 0 && pipe(ready) == 0);
 	pid = fork();
 	if (pid == 0) {
 		close(gate[1]);
+		CHECK(write(ready[1], "", 1) == 1);
 		_exit(read(gate[0], mac, 1) != 0);
 	}
+	/* it gives up its copies when it first runs, which is not before fork() returns here */
+	CHECK(read(ready[0], mac, 1) == 1);
 	close(fd);
 	fd = open(CARD, O_RDWR);
 	CHECK(ioctl(fd, SIOCSIFLINK, "auto-p2p/slot=0,port=6066") == 0);
