@@ -122,6 +122,26 @@ START_TEST(test_reply_encode_ends_strings_that_have_no_end)
 }
 END_TEST
 
+/* The kernel allows them in the name of an interface. */
+START_TEST(test_reply_encode_shows_no_byte_that_is_not_printable)
+{
+	for (unsigned int byte = 1; byte < 256; byte++) {
+		const char shown = byte >= ' ' && byte <= '~' ? (char)byte : '?';
+		uint8_t message[REPLY_LEN];
+		struct reply reply = sample, back;
+
+		reply.tap[3] = reply.uplink[2] = reply.text[1] = (char)byte;
+		reply_encode(&reply, message);
+		ck_assert_int_eq(reply_decode(message, REPLY_LEN, &back), 0);
+		ck_assert_int_eq(back.tap[3], shown);
+		ck_assert_int_eq(back.uplink[2], shown);
+		ck_assert_int_eq(back.text[1], shown);
+		reply.tap[3] = reply.uplink[2] = reply.text[1] = shown;
+		check_same(&back, &reply);
+	}
+}
+END_TEST
+
 START_TEST(test_reply_of_another_length_is_none)
 {
 	uint8_t message[REPLY_LEN + 1] = { 0 };
@@ -214,6 +234,7 @@ int main(void)
 		test_reply_comes_back,
 		test_reply_comes_back_empty_and_full,
 		test_reply_encode_ends_strings_that_have_no_end,
+		test_reply_encode_shows_no_byte_that_is_not_printable,
 		test_reply_of_another_length_is_none,
 		test_reply_with_another_magic_is_none,
 		test_reply_of_another_version_is_told_apart,
