@@ -294,7 +294,8 @@ static int attach(struct run *run)
 static int check_unused(struct run *run)
 {
 	static struct taps taps;
-	char names[96] = "";
+	char names[OUTCOME_WHAT_SIZE - 16] = "";
+	size_t len = 0;
 	int err = tap_list(&run->route, run->host, &taps);
 
 	for (size_t i = 0; !err && i < taps.count; i++) {
@@ -302,8 +303,9 @@ static int check_unused(struct run *run)
 
 		if (alive < 0)
 			err = alive;
-		else if (alive && strlen(names) + sizeof(taps.tap[i].name) < sizeof(names))
-			strcat(strcat(names, " "), taps.tap[i].name);
+		else if (alive && len < sizeof(names))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s %s of user %u",
+						len ? "," : "", taps.tap[i].name, taps.tap[i].uid);
 	}
 	if (err)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "listing TAPs: %s", strerror(-err));

@@ -51,7 +51,7 @@ int main(int argc, char *argv[])
 		failed = filter_load(outcome);
 	/* 6 */
 	if (!failed)
-		failed = act_do(&run);
+		act_do(&run);
 	/* 7 */
 	act_hand_over(&run);
 	_exit(outcome->code);

@@ -17,7 +17,7 @@
 #include "loop.h"
 
 #define GATHER_MS   5	 /* waits for the rest of a burst of records */
-#define SEEN_MAX    32	 /* sightings of one question but PTR: hosts with many interfaces */
+#define SEEN_MAX    32	 /* sightings of one question or instance: hosts with many interfaces */
 #define PORT_LOWEST 1024 /* below it nobody but a forger has an emulator */
 
 /* Shared by the instances whose SRV records name it. */
@@ -31,6 +31,7 @@ struct host {
 
 struct instance {
 	struct instance *next;
+	struct question here; /* never asked by itself: where the service's answers name it */
 	struct question srv;
 	struct question txt;
 	struct host *host; /* of the newest SRV record, or NULL */
@@ -156,6 +157,7 @@ static void instance_close(struct directory *d, struct instance *i)
 		question_close(d->questions, &i->srv);
 		question_close(d->questions, &i->txt);
 	}
+	question_close(d->questions, &i->here);
 	host_release(d, i->host);
 	host_release(d, i->old);
 	free(i);
@@ -338,19 +340,11 @@ static void service_record(struct directory *d, bool present, const struct sight
 	i = instance_find(d, name);
 	if (present && !i)
 		i = instance_new(d, name);
-	if (present && !i)
+	if (!i)
 		return;
-	question_record(&d->service, present, s, (size_t)DIRECTORY_MAX * SEEN_MAX);
-	if (present || !i)
-		return;
-	for (const struct seen *seen = d->service.seen; seen; seen = seen->next) {
-		char other[RECORD_NAME_SIZE];
-
-		if (record_name_decode(seen->data, seen->len, other) > 0 &&
-		    strcasecmp(other, name) == 0)
-			return;
-	}
-	instance_remove(d, i);
+	question_record(&i->here, present, s, SEEN_MAX);
+	if (!i->here.seen)
+		instance_remove(d, i);
 }
 
 void directory_record(struct directory *d, struct question *q, bool present,

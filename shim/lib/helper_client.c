@@ -10,22 +10,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "helper_reply.h"
+#include "helper_socket.h"
 
 #ifndef HELPER_PATH
 #define HELPER_PATH "/usr/local/lib/basilisk-tap/basilisk-tap-helper"
@@ -42,17 +41,6 @@ const char *helper_path(void)
 	if (!path || !*path)
 		return HELPER_PATH;
 	return strcmp(path, "none") == 0 ? NULL : path;
-}
-
-__attribute__((format(printf, 3, 4))) static int problem(struct reply *reply, int err,
-							  const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(reply->text, sizeof(reply->text), format, args);
-	va_end(args);
-	return err;
 }
 
 /* ---- the two children: they share our memory; each of us stands still for the next ---- */
@@ -160,101 +148,22 @@ static int run_helper(struct run *run)
 
 /* ---- the reply ---- */
 
-/* Takes the one message: its length and *@fd (or -1); 0 at the end; a negative errno. */
-static ssize_t take_message(int sock, uint8_t *message, size_t size, int *fd)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct iovec data = { message, size };
-	struct msghdr header = { .msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(sock, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-
-	*fd = -1;
-	if (n < 0)
-		return -errno;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0);
-		     at += sizeof(int)) {
-			int got;
-
-			memcpy(&got, CMSG_DATA(c) + at, sizeof(got));
-			if (*fd < 0)
-				*fd = got;
-			else
-				close(got);
-		}
-	}
-	return n;
-}
-
-/* What came over is only believed to be a TAP once the kernel says so. */
-static int tap_check(int fd)
-{
-	struct ifreq ifr;
-	int flags;
-
-	memset(&ifr, 0, sizeof(ifr));
-	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
-		return -errno;
-	if ((ifr.ifr_flags & (IFF_TUN | IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)) !=
-	    (IFF_TAP | IFF_NO_PI))
-		return -EPROTO;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
-	return 0;
-}
-
 static int explain_end(struct reply *reply, const struct run *run)
 {
 	const char *sentence;
 
 	if (run->timeout)
-		return problem(reply, -ETIMEDOUT, "the helper %s did not answer in %d seconds",
+		return helper_reply_problem(reply, -ETIMEDOUT, "the helper %s did not answer in %d seconds",
 			       run->path, HELPER_DEADLINE_MS / 1000);
 	if (run->status >= 0 && WIFSIGNALED(run->status))
-		return problem(reply, -EIO, "the helper %s was killed by signal %d (%s)", run->path,
+		return helper_reply_problem(reply, -EIO, "the helper %s was killed by signal %d (%s)", run->path,
 			       WTERMSIG(run->status), sigabbrev_np(WTERMSIG(run->status)) ?: "?");
 	if (run->status < 0)
-		return problem(reply, -EIO, "the helper %s ended without a reply", run->path);
+		return helper_reply_problem(reply, -EIO, "the helper %s ended without a reply", run->path);
 	sentence = outcome_sentence((unsigned int)WEXITSTATUS(run->status));
-	return problem(reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s",
+	return helper_reply_problem(reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s",
 		       run->path, WEXITSTATUS(run->status), sentence ? ": " : "",
 		       sentence ? sentence : "");
-}
-
-static int read_reply(int sock, const struct run *run, const struct request *request,
-		      struct reply *reply, int *tap)
-{
-	uint8_t message[REPLY_LEN + 1];
-	ssize_t n = take_message(sock, message, sizeof(message), tap);
-	int err;
-
-	if (n <= 0)
-		return explain_end(reply, run);
-	if (reply_decode(message, (size_t)n, reply))
-		return problem(reply, -EPROTO,
-			       "the helper %s gave a reply that is not understood: install the "
-			       "same version of helper and library",
-			       run->path);
-	if (reply->code != OUTCOME_OK || request->verb != REQUEST_ATTACH) {
-		if (*tap >= 0)
-			close(*tap);
-		*tap = -1;
-		return 0;
-	}
-	err = *tap < 0 ? -EPROTO : tap_check(*tap);
-	if (err)
-		return problem(reply, err, "the helper %s handed over no usable TAP (%s)", run->path,
-			       strerrordesc_np(-err));
-	return 0;
 }
 
 /* Both ends close-on-exec, and @pair[1], the helper's, at least FD_MIN. */
@@ -276,7 +185,7 @@ static int pair_new(int pair[2])
 	return moved;
 }
 
-int helper_call(const char *path, const struct request *request, struct reply *reply, int *tap)
+static int run_program(const char *path, const struct request *request, struct reply *reply, int *tap)
 {
 	struct request words = *request;
 	char message[REQUEST_MESSAGE_MAX];
@@ -288,26 +197,46 @@ int helper_call(const char *path, const struct request *request, struct reply *r
 	memset(reply, 0, sizeof(*reply));
 	err = pair_new(pair);
 	if (err)
-		return problem(reply, err, "no socket to the helper (%s)", strerrordesc_np(-err));
+		return helper_reply_problem(reply, err, "no socket to the helper (%s)", strerrordesc_np(-err));
 	words.fd = run.fd = pair[1];
 	err = request_split(message, request_format(&words, message), argv + 1);
 	if (err < 0) {
-		err = problem(reply, err, "the request to the helper is too long");
+		err = helper_reply_problem(reply, err, "the request to the helper is too long");
 		goto out;
 	}
 	err = run_helper(&run);
 	if (err) {
-		err = problem(reply, err, "the helper %s cannot be started (%s)", path,
+		err = helper_reply_problem(reply, err, "the helper %s cannot be started (%s)", path,
 			      strerrordesc_np(-err));
 		goto out;
 	}
-	err = read_reply(pair[0], &run, request, reply, tap);
-	if (err && *tap >= 0) {
-		close(*tap);
-		*tap = -1;
-	}
+	err = helper_reply_take(pair[0], path, request, reply, tap);
+	if (err == -ENOMSG)
+		err = explain_end(reply, &run);
 out:
 	close(pair[1]);
 	close(pair[0]);
 	return err;
+}
+
+/* True where a program gave no TAP for a reason that another way in does not share. */
+static bool is_without_privilege(int err, const struct reply *reply)
+{
+	return err || reply->code == OUTCOME_NO_PRIVILEGE || reply->code == OUTCOME_NO_TUN ||
+	       reply->code == OUTCOME_DROP;
+}
+
+int helper_call(const char *path, const struct request *request, struct reply *reply, int *tap)
+{
+	struct reply by_socket;
+	int err;
+
+	if (helper_socket_is(path))
+		return helper_socket_call(path, request, reply, tap);
+	err = run_program(path, request, reply, tap);
+	if (!is_without_privilege(err, reply) || !helper_socket_is(HELPER_SOCKET) ||
+	    helper_socket_call(HELPER_SOCKET, request, &by_socket, tap))
+		return err;
+	*reply = by_socket;
+	return 0;
 }
