@@ -45,30 +45,40 @@ bool act_needs_privilege(const struct run *run)
 	       run->request.verb == REQUEST_RELEASE;
 }
 
-/* The bytes that tell this host from others: /etc/machine-id, or else its name. */
-static void read_host(struct run *run)
+/*
+ * The bytes that tell this host from others: /etc/machine-id, or its name where there is none. A
+ * file that is there but cannot be read must not make it another host.
+ */
+static int read_host(struct run *run)
 {
 	char name[HOST_NAME_MAX + 1] = "";
 	const char *identity = run->scratch.bytes;
 	size_t len = 0;
+	int err = run->early.machine;
 
-	if (run->early.machine >= 0 && text_read(&run->scratch, run->early.machine) == 0)
+	if (err >= 0) {
+		err = text_read(&run->scratch, run->early.machine);
 		len = strcspn(identity, " \n");
-	if (len == 0) {
+	}
+	if (err < 0 && err != -ENOENT)
+		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "/etc/machine-id: %s",
+				   strerror(-err));
+	if (err || len == 0) {
 		gethostname(name, sizeof(name) - 1);
 		identity = name;
 		len = strlen(name);
 	}
 	run->host = mac_host(identity, len);
+	return 0;
 }
 
-static void read_files(struct run *run)
+static int read_files(struct run *run)
 {
 	if (run->early.groups < 0 || text_read(&run->groups, run->early.groups))
 		run->groups.len = 0;
-	read_host(run);
 	policy_load(&run->policy, run->early.policy, &run->users, &run->groups, &run->scratch,
 		    &run->policy_outcome);
+	return read_host(run);
 }
 
 static void print_help(void)
@@ -102,7 +112,8 @@ static int tell_state(struct run *run)
 				       &run->groups };
 	int err;
 
-	read_files(run);
+	if (read_files(run))
+		return -1;
 	if (run->request.verb == REQUEST_CHECK)
 		return status_check(&status, run->request.user, &run->caller, &run->outcome);
 	err = nl_open(&run->route, run->early.route);
@@ -157,7 +168,8 @@ int act_decide(struct run *run)
 	struct outcome *outcome = &run->outcome, refusal = { 0 };
 	int err;
 
-	read_files(run);
+	if (read_files(run))
+		return -1;
 	if (request->socket)
 		err = handover_receive(run->early.route, request, &run->caller, outcome);
 	else if (request->verb == REQUEST_RELEASE)
@@ -186,19 +198,24 @@ static int check_other(struct run *run, struct hub *hub)
 {
 	static struct taps taps;
 	const bool asked = run->request.br[0];
-	bool same;
+	bool same, renamed;
 	int err;
 
 	if (hub_find(&run->route, run->host, hub, &run->outcome))
 		return -1;
 	same = hub->attach == run->plan.attach && hub->uplink == run->plan.uplink.index;
-	if (hub->attach == ATTACH_NO || same || (!asked && !hub->asked))
+	renamed = hub->index && hub->host != run->host;
+	if (!renamed && (hub->attach == ATTACH_NO || same || (!asked && !hub->asked)))
 		return 0;
 	err = tap_list(&run->route, run->host, &taps);
 	if (err)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "listing TAPs: %s", strerror(-err));
 	if (taps.count == 0)
 		return 0;
+	if (renamed)
+		return outcome_set(&run->outcome, OUTCOME_OTHER_ATTACHMENT,
+				   "%zu TAPs have MACs of another machine-id or host name than this",
+				   taps.count);
 	return outcome_set(&run->outcome, OUTCOME_OTHER_ATTACHMENT,
 			   "%zu TAPs of this host are attached by %s to another interface", taps.count,
 			   attach_name(hub->attach));
@@ -264,7 +281,7 @@ static int connect_and_check(struct run *run, struct hub *hub)
 		if (hub_find(&run->route, run->host, hub, &run->outcome))
 			return -1;
 	}
-	patch_port_disconnect(&run->route, run->host, &made);
+	patch_port_disconnect(&run->route, &made);
 	return outcome_set(&run->outcome, OUTCOME_SYSTEM,
 			   "the attachment of %s changed while it was made", run->tap.name);
 }

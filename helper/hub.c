@@ -45,8 +45,8 @@ int hub_note(struct nl *nl, const struct hub *hub)
 	char alias[LINK_ALIAS_SIZE];
 
 	snprintf(alias, sizeof(alias),
-		 ALIAS " attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d releasing=%d",
-		 hub->attach, hub->uplink, hub->clsact, hub->allmulti, hub->promisc, hub->asked,
+		 ALIAS " host=%u attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d releasing=%d",
+		 hub->host, hub->attach, hub->uplink, hub->clsact, hub->allmulti, hub->promisc, hub->asked,
 		 hub->releasing);
 	return link_set(nl, hub->index, &(struct link_change){ .alias = alias });
 }
@@ -77,6 +77,7 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 				   err ? HUB_LAN_NAME : HUB_NAME);
 	hub->index = near.index;
 	hub->lan = far.index;
+	hub->host = near.alias[0] ? noted(near.alias, " host=") : host;
 	if (noted(near.alias, " attach=") < ATTACH_COUNT)
 		hub->attach = noted(near.alias, " attach=");
 	hub->uplink = (int)noted(near.alias, " uplink=");
@@ -169,11 +170,13 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	if (plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST)
 		lan = plan->uplink.mac;
 	if (hub->attach != ATTACH_NO &&
-	    (hub->attach != plan->attach || hub->uplink != plan->uplink.index)) {
-		err = patch_port_disconnect(nl, host, hub);
+	    (hub->attach != plan->attach || hub->uplink != plan->uplink.index ||
+	     hub->host != host)) {
+		err = patch_port_disconnect(nl, hub);
 		hub->clsact = hub->allmulti = hub->promisc = false;
 	}
 	hub->attach = plan->attach;
+	hub->host = host;
 	hub->asked = plan->asked;
 	hub->releasing = false;
 	hub->uplink = plan->uplink.index;
@@ -328,12 +331,12 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 
 int hub_release(struct nl *nl, uint32_t host, struct hub *hub)
 {
-	int err = hub->index ? patch_port_disconnect(nl, host, hub) : 0;
+	int err = hub->index ? patch_port_disconnect(nl, hub) : 0;
 
 	if (!err && hub->index)
 		err = link_delete(nl, hub->index);
 	/* a helper that was connecting meanwhile: its filters would point nowhere */
 	if (!err && hub->index)
-		err = patch_port_disconnect(nl, host, hub);
+		err = patch_port_disconnect(nl, hub);
 	return err && err != -ENODEV ? err : release_bridge(nl, host);
 }

@@ -17,6 +17,7 @@
 /* What stands; noted in bthub's alias, which is the only memory between two runs. */
 struct hub {
 	int index, lan;	    /* ifindex of bthub and btlan; 0: there is none */
+	uint32_t host;	    /* mac_host() of who built it */
 	enum attach attach; /* ATTACH_NO: not connected to anything yet */
 	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
 	bool clsact;	    /* we made the NIC's: release removes it, if it is empty */

@@ -118,7 +118,7 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 	return err ? err : accept_guest(nl, hub, plan, tap);
 }
 
-int patch_port_disconnect(struct nl *nl, uint32_t host, struct hub *hub)
+int patch_port_disconnect(struct nl *nl, const struct hub *hub)
 {
 	const unsigned int ours = (hub->allmulti ? IFF_ALLMULTI : 0) | (hub->promisc ? IFF_PROMISC : 0);
 	int err = 0;
@@ -130,7 +130,7 @@ int patch_port_disconnect(struct nl *nl, uint32_t host, struct hub *hub)
 	for (enum tc_direction d = TC_INGRESS; !err && d <= TC_EGRESS; d++)
 		err = remove_filters(nl, hub->uplink, d);
 	if (!err)
-		err = forget_addresses(nl, hub->uplink, mac_make(host, 0, 0));
+		err = forget_addresses(nl, hub->uplink, mac_make(hub->host, 0, 0));
 	if (!err && ours)
 		err = link_set(nl, hub->uplink, &(struct link_change){ .mask = ours });
 	if (!err && hub->clsact)

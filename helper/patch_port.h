@@ -16,6 +16,6 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 		       const struct tap *tap);
 
 /* Takes off the NIC all that is ours, filters first. It may be gone. 0 or a negative errno. */
-int patch_port_disconnect(struct nl *nl, uint32_t host, struct hub *hub);
+int patch_port_disconnect(struct nl *nl, const struct hub *hub);
 
 #endif
