@@ -8,11 +8,19 @@ $(ROM): tests/rom/mkrom.py $(wildcard tests/rom/*.s)
 	@mkdir -p $(@D)
 	python3 $< $@.new tests/rom/netrom.s && mv $@.new $@
 
+# Programs that tests use: one for each tests/tools/*.c.
+TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+
+$(TOOLS): $(B)/%: %.c $(B)/gen/filter-program.h
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihelper -I$(B)/gen -o $@ $<
+
 # Packages come before anything is built, so these two build in a make of their own.
 #: make check      as root: install what the tests need, build, run all tests
 check:
 	@packaging/deps.sh build demo check
-	@$(MAKE) --no-print-directory all unit $(ROM)
+	@$(MAKE) --no-print-directory all unit $(TOOLS) $(ROM)
 	@tests/run
 
 #: make demo       as root: install what it needs, build, and show the main job as a story

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A desk on a LAN with one kind of attachment, made to have its helper disturbed again and again:
+quick ways to attach, to release, and to see that host, LAN and guest still reach each other.
+"""
+import itertools
+import os
+import re
+import select
+import socket
+
+import helper
+from helper import HELPER
+from netstate import NetState, difference
+from tracer import FD, Tracer
+from wire import BROADCAST, Wire
+from world import ALLOW
+
+POLICY = {
+    "patch": "",
+    "host": "attach host\n",
+    "none": "attach none\n",
+    "join": "join br0\n",
+    "bridge": "attach bridge\nuplink spare\n",
+}
+REACHES_LAN = "patch", "join", "bridge"
+REACHES_HOST = "patch", "host", "join"
+ATTACH = [HELPER, f"--fd={FD}", "--slot=0", "--br=auto"]
+RELEASE = [HELPER, "--release"]
+ROUTE_OF_MULTICAST = "route 0a080000ff020005"
+SECONDS = 3  # for a frame; many times what it takes
+
+
+class Stand:
+    number = itertools.count(1)
+
+    def __init__(self, world, attachment):
+        self.attachment = attachment
+        lan = world.lan()
+        number = next(Stand.number)
+        self.machine = world.host(f"machine{number}", lan, policy=None)
+        self.desk = world.host(f"desk{number}", lan, policy=ALLOW + POLICY[attachment])
+        self.broadcast = f"10.9.{lan.number}.255"
+        self.card = "nic"
+        if attachment == "join":
+            self.make_bridge()
+        if attachment == "bridge":
+            self.desk.plug(lan, "spare", address=0)
+        self.open_probe()
+        self.wires = {"lan": Wire(self.machine), "host": Wire(self.desk, self.card)}
+        self.user, self.root = Tracer(self.desk), Tracer(self.desk, user=None)
+        self.net = NetState(self.desk)
+        self.serial = 0
+        self.probe()
+        self.before = self.net.snapshot()
+
+    def close(self):
+        for thing in (*self.wires.values(), self.user, self.root, self.net, *self.ends):
+            thing.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def make_bridge(self):
+        desk, address = self.desk, self.desk.address
+        desk.ip(
+            "link add br0 type bridge mcast_snooping 0",
+            "link set nic master br0",
+            "addr flush dev nic",
+            "link set br0 up",
+            f"addr add {address}/24 dev br0",
+            f"route add default via {address.rpartition('.')[0]}.254",
+        )
+        self.card = "br0"
+
+    # ---- host and LAN
+    def open_probe(self):
+        def make(address):
+            end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            end.bind(("", 6900))
+            end.settimeout(SECONDS)
+            return end
+
+        hosts = self.desk, self.machine
+        self.ends = [host.inside(lambda: make(host.address)) for host in hosts]
+
+    def probe(self):
+        """The host's own IP to the LAN and back, unicast and broadcast, each exactly once."""
+        hosts = self.desk, self.machine
+        for way, sender in enumerate(self.ends):
+            for address in (hosts[1 - way].address, self.broadcast):
+                self.serial += 1
+                data = f"probe {self.serial}".encode()
+                sender.sendto(data, (address, 6900))
+                self.hear(self.ends[1 - way], data)
+                if address == self.broadcast:  # the sender itself is among all
+                    self.hear(sender, data)
+        assert not select.select(self.ends, [], [], 0)[0], "the same datagram twice"
+
+    def hear(self, end, data):
+        got = end.recv(100)
+        assert got == data, f"{got}, where {data} was awaited"
+
+    # ---- the helper
+    def attach(self):
+        """A whole attach; returns its End, which is a success."""
+        self.user.start(*ATTACH)
+        end = self.user.go()
+        assert end.status == 0 and end.fd is not None, end
+        return end
+
+    def release(self):
+        self.root.start(*RELEASE)
+        end = self.root.go()
+        assert end.status == 0, end
+
+    def check_released(self, when):
+        """One --release, and all is as it was."""
+        self.release()
+        after = self.net.snapshot()
+        assert after == self.before, f"after {when}:\n{difference(self.before, after)}"
+
+    def check_host_kept(self, state, when):
+        """Whatever is half made: nothing that was the host's is gone or changed, but for what the
+        patch port sets on its card, allmulti."""
+        gone = [line for line in set(self.before) - set(state) if not line.startswith("link nic ")]
+        assert not gone, f"{when}: {gone}"
+        self.probe()
+
+    def state(self):
+        """A snapshot in which what is different each time has one name: the address that a new
+        btlan gets from the kernel, and the number of a TAP that is gone.  Without the multicast
+        routes that the kernel gives each link, a little later than it gives the link."""
+        known = [wire.mac.hex() for wire in self.wires.values()]
+
+        def address(match):
+            mac = match[1]
+            return f" 1={mac if mac in known or re.match('fe......0000', mac) else 'random'} "
+
+        lines = []
+        for line in self.net.snapshot():
+            if line.startswith(ROUTE_OF_MULTICAST) and f"4={b'bt'.hex()}" in line:
+                continue
+            if line.startswith("link btlan "):
+                line = re.sub(" 1=([0-9a-f]{12}) ", address, line)
+            lines.append(re.sub("^(filter bthub in 1[01]) (?![01] )[0-9a-f]+ ", r"\1 gone ", line))
+        return sorted(lines)
+
+    # ---- the guest
+    def check_guest(self, end):
+        """The descriptor is a TAP through which frames go to and fro, or at least out where this
+        run was told to make do with less, and says why."""
+        reply = helper.parse_reply(end.message)
+        assert reply.code == "ok" and helper.tap_name(end.fd) == reply.tap, reply
+        os.set_blocking(end.fd, False)
+        if reply.attach == self.attachment:
+            self.check_to_and_fro(end.fd, reply.mac)
+        else:
+            assert reply.attach == "none" and reply.text, reply
+            os.write(end.fd, self.frame(BROADCAST, reply.mac))
+
+    def check_to_and_fro(self, fd, mac):
+        reached = {"lan": REACHES_LAN, "host": REACHES_HOST}
+        for name, wire in self.wires.items():
+            if self.attachment in reached[name]:
+                frame = self.frame(BROADCAST, mac)
+                os.write(fd, frame)
+                wire.expect(lambda got: got[: len(frame)] == frame, SECONDS, "guest's frame")
+                frame = self.frame(mac, wire.mac)
+                wire.send(frame)
+                self.expect(fd, frame)
+        if self.attachment == "none":
+            other = helper.ask(self.desk, slot=1)
+            frame = self.frame(BROADCAST, mac)
+            os.write(fd, frame)
+            self.expect(other.fd, frame)
+            helper.close(other)
+
+    def frame(self, to, source):
+        self.serial += 1
+        return to + source + b"\x88\xb5stand" + self.serial.to_bytes(41, "big")
+
+    def expect(self, fd, frame):
+        while select.select([fd], [], [], SECONDS)[0]:
+            if os.read(fd, 2000) == frame:
+                return
+        raise AssertionError("the guest does not hear")
