@@ -42,8 +42,7 @@ struct AvahiWatch {
 struct AvahiTimeout {
 	struct loop *loop;
 	AvahiTimeout *next;
-	int64_t due;	/* CLOCK_MONOTONIC, nanoseconds */
-	uint64_t order; /* among those that are due at once */
+	int64_t due; /* CLOCK_MONOTONIC, nanoseconds */
 	bool armed;
 	bool dead;
 	AvahiTimeoutCallback callback;
@@ -56,7 +55,6 @@ struct loop {
 	atomic_bool quit; /* the same, for those who do not wait */
 	AvahiWatch *watches;
 	AvahiTimeout *timeouts;
-	uint64_t order;
 	bool sweep; /* something is dead */
 	struct pollfd *polls;
 	AvahiWatch **polled; /* the watch behind each of polls[] */
@@ -126,7 +124,6 @@ static void timeout_update(AvahiTimeout *timeout, const struct timeval *at)
 	if (distance > TIMEOUT_FAR / 1000)
 		distance = TIMEOUT_FAR / 1000;
 	timeout->due = now() + distance * 1000;
-	timeout->order = timeout->loop->order++;
 }
 
 static AvahiTimeout *timeout_new(const AvahiPoll *api, const struct timeval *at,
@@ -251,10 +248,7 @@ static AvahiTimeout *nearest(struct loop *loop)
 	AvahiTimeout *first = NULL;
 
 	for (AvahiTimeout *t = loop->timeouts; t; t = t->next) {
-		if (t->dead || !t->armed)
-			continue;
-		if (!first || t->due < first->due ||
-		    (t->due == first->due && t->order < first->order))
+		if (!t->dead && t->armed && (!first || t->due < first->due))
 			first = t;
 	}
 	return first;
@@ -300,12 +294,10 @@ static void dispatch_watches(struct loop *loop, int n)
 /* Calls back what is due by now, but not what a callback makes due: watches have their turn. */
 static void dispatch_timeouts(struct loop *loop)
 {
-	uint64_t until = loop->order;
 	int64_t time = now();
 	AvahiTimeout *t;
 
-	while (!atomic_load(&loop->quit) && (t = nearest(loop)) && t->due <= time &&
-	       t->order < until) {
+	while (!atomic_load(&loop->quit) && (t = nearest(loop)) && t->due <= time) {
 		t->armed = false;
 		t->callback(t, t->user);
 	}

@@ -5,7 +5,7 @@
  *
  * Watches and timeouts are those of <avahi-common/watch.h>, with these additions:
  *  - a timeout's absolute time is turned into a distance when it is set: a step of the wall
- *    clock neither fires nor delays it; timeouts that are due at once fire in the order set
+ *    clock neither fires nor delays it
  *  - every descriptor watched gets close-on-exec
  *  - a callback may free any watch or timeout, its own included; a freed one is never called
  *  - a descriptor that is no longer open is reported once, as AVAHI_WATCH_ERR, and then not

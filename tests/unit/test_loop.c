@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <avahi-common/timeval.h>
-
 #include "loop.h"
 
 struct run {
@@ -56,8 +54,7 @@ static struct timeval in_ms(unsigned int ms)
 {
 	struct timeval at;
 
-	avahi_elapse_time(&at, ms, 0);
-	return at;
+	return *loop_after(&at, ms);
 }
 
 static void quit_later(AvahiTimeout *timeout, void *user)
@@ -156,7 +153,7 @@ static void note(AvahiTimeout *timeout, void *user)
 	run.order[run.calls++] = *(const char *)user;
 }
 
-START_TEST(test_timeouts_fire_in_order_of_time_then_of_setting)
+START_TEST(test_timeouts_fire_in_the_order_of_their_times)
 {
 	struct timeval late = in_ms(30), soon = in_ms(10), past = { 1, 0 };
 
@@ -308,7 +305,7 @@ int main(void)
 	tcase_add_test(cases, test_watch_sets_close_on_exec);
 	tcase_add_test(cases, test_freed_watch_is_never_called);
 	tcase_add_test(cases, test_closed_descriptor_is_reported_once);
-	tcase_add_test(cases, test_timeouts_fire_in_order_of_time_then_of_setting);
+	tcase_add_test(cases, test_timeouts_fire_in_the_order_of_their_times);
 	tcase_add_test(cases, test_timeout_is_neither_early_nor_far_too_late);
 	tcase_add_test(cases, test_timeout_that_rearms_itself_starves_nobody);
 	tcase_add_test(cases, test_freed_timeout_is_never_called);
