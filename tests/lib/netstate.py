@@ -168,7 +168,8 @@ class NetState:
 
     def forwarding(self):
         """What was set; not what a bridge has learnt."""
-        for _, payload in self.dump(NEWNEIGH + GET, struct.pack("=BxxxiHBB", AF_BRIDGE, 0, 0, 0, 0)):
+        header = struct.pack("=BxxxiHBB", AF_BRIDGE, 0, 0, 0, 0)
+        for _, payload in self.dump(NEWNEIGH + GET, header):
             _, index, state, flags, _ = struct.unpack_from("=BxxxiHBB", payload)
             found = dict(attributes(payload[12:]))
             master = self.name(struct.unpack("=i", found[9])[0]) if 9 in found else "-"
@@ -238,10 +239,11 @@ class NetState:
             return found
 
         found = self.host.inside(body)
-        return {k: v for k, v in found.items() if "conntrack_count" not in k and "secret" not in k}
+        volatile = "conntrack_count", "secret"
+        return {k: v for k, v in found.items() if not any(word in k for word in volatile)}
 
 
 def difference(before, after):
     """What a person can see at a glance."""
     gone, new = set(before) - set(after), set(after) - set(before)
-    return "\n".join([*(f"- {line[:2000]}" for line in gone), *(f"+ {line[:2000]}" for line in new)])
+    return "\n".join([*(f"- {line}" for line in gone), *(f"+ {line}" for line in new)])

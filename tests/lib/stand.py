@@ -11,6 +11,7 @@ import socket
 import helper
 from helper import HELPER
 from netstate import NetState, difference
+from proc import wait_until
 from tracer import FD, Tracer
 from wire import BROADCAST, Wire
 from world import ALLOW
@@ -43,14 +44,18 @@ class Stand:
         self.card = "nic"
         if attachment == "join":
             self.make_bridge()
+        beyond = self.machine  # on the LAN where the guests are to be
         if attachment == "bridge":
+            lan = world.lan()
             self.desk.plug(lan, "spare", address=0)
+            beyond = world.host(f"beyond{number}", lan, policy=None)
         self.open_probe()
-        self.wires = {"lan": Wire(self.machine), "host": Wire(self.desk, self.card)}
+        self.wires = {"lan": Wire(beyond), "host": Wire(self.desk, self.card)}
         self.user, self.root = Tracer(self.desk), Tracer(self.desk, user=None)
         self.net = NetState(self.desk)
         self.serial = 0
         self.probe()
+        wait_until(self.is_settled, what="the addresses and routes that the kernel gives a link")
         self.before = self.net.snapshot()
 
     def close(self):
@@ -74,6 +79,16 @@ class Stand:
             f"route add default via {address.rpartition('.')[0]}.254",
         )
         self.card = "br0"
+
+    def is_settled(self):
+        lines = self.net.snapshot()
+        for card in (self.card, "spare") if self.attachment == "bridge" else (self.card,):
+            route = [line for line in lines if line.startswith(ROUTE_OF_MULTICAST)]
+            if not any(f"4={card.encode().hex()} " in line for line in route):
+                return False
+            if not any(line.startswith(f"address {card} 0a40") for line in lines):
+                return False
+        return True
 
     # ---- host and LAN
     def open_probe(self):
@@ -125,8 +140,9 @@ class Stand:
 
     def check_host_kept(self, state, when):
         """Whatever is half made: nothing that was the host's is gone or changed, but for what the
-        patch port sets on its card, allmulti."""
-        gone = [line for line in set(self.before) - set(state) if not line.startswith("link nic ")]
+        patch port sets on its card, allmulti, and a spare card that was given to a bridge."""
+        ours = "link nic ", "link spare ", "fdb spare "
+        gone = [line for line in set(self.before) - set(state) if not line.startswith(ours)]
         assert not gone, f"{when}: {gone}"
         self.probe()
 
@@ -142,7 +158,7 @@ class Stand:
 
         lines = []
         for line in self.net.snapshot():
-            if line.startswith(ROUTE_OF_MULTICAST) and f"4={b'bt'.hex()}" in line:
+            if re.match(ROUTE_OF_MULTICAST + f".* 4=({b'bt'.hex()}|{b'br-'.hex()})", line):
                 continue
             if line.startswith("link btlan "):
                 line = re.sub(" 1=([0-9a-f]{12}) ", address, line)

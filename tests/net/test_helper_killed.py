@@ -86,7 +86,7 @@ LEAKS = (  # each: do, undo
     ("ip route add 10.2.2.2 dev nic", "ip route del 10.2.2.2"),
     ("ip rule add from 10.3.3.3 table 7", "ip rule del from 10.3.3.3"),
     ("ip neigh add 10.9.0.77 lladdr 02:00:00:00:00:77 dev nic", "ip neigh del 10.9.0.77 dev nic"),
-    ("bridge fdb add b2:00:00:00:00:01 dev nic self", "bridge fdb del b2:00:00:00:00:01 dev nic self"),
+    ("bridge fdb add b2:0:0:0:0:1 dev nic self", "bridge fdb del b2:0:0:0:0:1 dev nic self"),
     ("tc qdisc add dev nic clsact", "tc qdisc del dev nic clsact"),
 )  # fmt: skip
 
@@ -147,3 +147,13 @@ def test_attach_by_join_survives_a_kill_before_each_call(world):
 @limit(120)
 def test_release_of_join_survives_a_kill_before_each_call(world):
     check_release(world, "join")
+
+
+@limit(120)
+def test_attach_by_bridge_survives_a_kill_before_each_call(world):
+    check_attach(world, "bridge")
+
+
+@limit(120)
+def test_release_of_bridge_survives_a_kill_before_each_call(world):
+    check_release(world, "bridge")
