@@ -115,7 +115,9 @@ static AvahiServer *server_new(struct core *c, int *error)
 	AvahiServer *server;
 
 	c->lib.avahi_server_config_init(&config);
-	config.host_name = c->lib.avahi_strndup(c->host, strcspn(c->host, "."));
+	/* Not announced, but it must have one. */
+	config.host_name = *c->host ? c->lib.avahi_strndup(c->host, strcspn(c->host, ".")) :
+				      c->lib.avahi_strndup("basilisk", 8);
 	config.publish_addresses = 0;
 	config.publish_hinfo = 0;
 	config.publish_workstation = 0;
@@ -221,7 +223,7 @@ static void on_timer(AvahiTimeout *timer, void *user)
 		return;
 	c->server = server_new(c, &error);
 	if (!c->server) {
-		log_say(LOG_DEBUG, "no multicast DNS: %s", c->lib.avahi_strerror(error));
+		c->events->absent(c->user, c->lib.avahi_strerror(error));
 		set_timer(c, RETRY_MS);
 		return;
 	}

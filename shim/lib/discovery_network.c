@@ -206,10 +206,12 @@ static void start_core(struct network *n)
 static void on_absent(void *user, const char *why)
 {
 	struct source *source = user;
+	struct network *n = source->network;
 
-	(void)why;
-	if (!source->network->daemon_seen)
-		start_core(source->network);
+	if (source == &n->core)
+		say(n, "no discovery for now: %s", why);
+	else if (!n->daemon_seen)
+		start_core(n);
 }
 
 static void on_gone(AvahiTimeout *timeout, void *user)
