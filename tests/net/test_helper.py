@@ -50,6 +50,7 @@ def test_quota_of_the_policy_is_kept(world):
     assert [answer.status for answer in answers] == [0, 0], answers
     refused(ask(host, slot=2), "quota")
     close(answers.pop())
+    wait_until(lambda: len(taps(host)) == 1, what="the end of a TAP")
     again = ask(host, slot=1)
     assert again.status == 0, again
     for answer in (*answers, again):
@@ -62,6 +63,15 @@ def test_qemu_gets_one_nul_byte_and_a_tap(world):
     assert (status, message) == (0, b"\0")
     assert helper.tap_name(fd).startswith(f"btap{UID:x}-")
     os.close(fd)
+
+
+def test_quota_counts_the_taps_of_emulators_and_qemu_together(world):
+    host = desk(world, policy=ALLOW + "max-taps 2\n")
+    first, second = ask_as_qemu(host)[2], ask_as_qemu(host)[2]
+    assert len(taps(host)) == 2
+    refused(ask(host, slot=0), "quota")
+    os.close(first)
+    os.close(second)
 
 
 def test_qemu_refused_gets_no_descriptor(world):
