@@ -6,6 +6,8 @@ VERSION := 0.1.0
 prefix ?= /usr/local
 sysconfdir ?= /etc
 libdir ?= $(prefix)/lib
+mandir ?= $(prefix)/share/man
+unitdir ?= $(prefix)/lib/systemd/system
 libexecdir ?= $(prefix)/lib/basilisk-tap
 helper_path = $(libexecdir)/basilisk-tap-helper
 preload_path = $(libexecdir)/basilisk-tap-preload.so
@@ -116,6 +118,7 @@ help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 #: make            build everything into build/
 #: make install    install under $(DESTDIR)$(prefix); the policy under $(DESTDIR)$(sysconfdir)
+#: make uninstall  remove what install put there, but the policy
 #: make clean      remove build/
 #: make help       this list
 
@@ -128,9 +131,31 @@ install: all
 	$(INSTALL) -m 644 $(B)/libbasilisk-tap.so.0 "$(DESTDIR)$(libdir)/libbasilisk-tap.so.0"
 	ln -sf libbasilisk-tap.so.0 "$(DESTDIR)$(libdir)/libbasilisk-tap.so"
 	$(INSTALL) -m 644 shim/lib/basilisk-tap.h "$(DESTDIR)$(prefix)/include/basilisk-tap.h"
+	for page in man/*.[1-8]; do \
+		$(INSTALL) -D -m 644 "$$page" \
+			"$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; \
+	done
+	$(INSTALL) -d "$(DESTDIR)$(prefix)/sbin" "$(DESTDIR)$(unitdir)"
+	ln -sf "$(libexecdir)/basilisk-tap-helper" "$(DESTDIR)$(prefix)/sbin/basilisk-tap-helper"
+	for unit in basilisk-tap.socket basilisk-tap@.service; do \
+		sed 's|@libexecdir@|$(libexecdir)|' "packaging/systemd/$$unit" \
+			> "$(DESTDIR)$(unitdir)/$$unit" || exit 1; \
+	done
 	test -e "$(DESTDIR)$(sysconfdir)/basilisk-tap/helper.conf" || $(INSTALL) -m 644 \
 		packaging/helper.conf "$(DESTDIR)$(sysconfdir)/basilisk-tap/helper.conf"
 
-.PHONY: all unit clean help install
+# The policy stays: it is the administrator's.
+uninstall:
+	rm -f "$(DESTDIR)$(prefix)/bin/basilisk-tap" "$(DESTDIR)$(prefix)/sbin/basilisk-tap-helper" \
+		"$(DESTDIR)$(libdir)/libbasilisk-tap.so" "$(DESTDIR)$(libdir)/libbasilisk-tap.so.0" \
+		"$(DESTDIR)$(prefix)/include/basilisk-tap.h" \
+		"$(DESTDIR)$(unitdir)/basilisk-tap.socket" \
+		"$(DESTDIR)$(unitdir)/basilisk-tap@.service"
+	for page in man/*.[1-8]; do \
+		rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; \
+	done
+	rm -rf "$(DESTDIR)$(libexecdir)"
+
+.PHONY: all unit clean help install uninstall
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -58,7 +58,7 @@ static int read_host(struct run *run)
 
 	if (err >= 0) {
 		err = text_read(&run->scratch, run->early.machine);
-		len = strcspn(identity, " \n");
+		len = mac_identity_len(identity, run->scratch.len);
 	}
 	if (err < 0 && err != -ENOENT)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "/etc/machine-id: %s",
@@ -107,13 +107,18 @@ static void print_help(void)
 /* --status and --check, which look at the same things. */
 static int tell_state(struct run *run)
 {
-	const struct status status = { run->mode, &run->policy, &run->policy_outcome,
-				       &run->caller, &run->early, run->host, &run->users,
-				       &run->groups };
+	struct status status = { .mode = run->mode,
+				 .policy = &run->policy,
+				 .policy_outcome = &run->policy_outcome,
+				 .caller = &run->caller,
+				 .early = &run->early,
+				 .users = &run->users,
+				 .groups = &run->groups };
 	int err;
 
 	if (read_files(run))
 		return -1;
+	status.host = run->host;
 	if (run->request.verb == REQUEST_CHECK)
 		return status_check(&status, run->request.user, &run->caller, &run->outcome);
 	err = nl_open(&run->route, run->early.route);

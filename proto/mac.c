@@ -12,6 +12,15 @@
 /* Any constant would do; it must never change, or every guest gets a new address. */
 static const struct siphash_key host_key = { 0x626173696c69736b, 0x2d7461702d6d6163 };
 
+size_t mac_identity_len(const char *machine_id, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && machine_id[n] > ' ')
+		n++;
+	return n;
+}
+
 uint32_t mac_host(const void *identity, size_t len)
 {
 	return (uint32_t)(siphash(&host_key, identity, len) & 0xffffff);

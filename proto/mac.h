@@ -21,6 +21,9 @@ struct mac {
 	uint8_t byte[MAC_LEN];
 };
 
+/* How much of @len bytes of /etc/machine-id is the identity: up to white space; 0 where none. */
+size_t mac_identity_len(const char *machine_id, size_t len);
+
 /*
  * The host's 24 bits. @identity is the content of /etc/machine-id without its line end, or the
  * host name where there is none; the hash is one-way, as machine-id(5) asks of what is shown

@@ -30,7 +30,8 @@ enum request_verb {
 /* Owned by whoever declared it. */
 struct request {
 	enum request_verb verb;
-	int fd;		 /* attach, repair: where the reply goes; -1 in socket mode */
+	int fd;		 /* attach, repair: where the reply goes. In a message any number from 3:
+			  * the reply comes over the connection */
 	bool has_slot;	 /* the shim's call: a slot is asked for, the reply is reply.h's */
 	unsigned int slot;
 	char br[IFNAME_SIZE]; /* a bridge's name; "" = what the policy says */

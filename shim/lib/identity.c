@@ -21,7 +21,7 @@ static size_t machine_id(char *text, size_t size)
 		return 0;
 	n = read(fd, text, size);
 	close(fd);
-	return n > 0 ? strcspn(text, "\n") : 0;
+	return n > 0 ? mac_identity_len(text, (size_t)n) : 0;
 }
 
 uint32_t identity_host(void)

@@ -6,7 +6,7 @@ import os
 from guest import Guest
 from helper import HELPER, ask, refused, taps
 from proc import wait_until
-from wire import BROADCAST, Wire
+from wire import BROADCAST, Wire, mac_text
 
 SERIAL = itertools.count(1)
 APPLETALK = bytes.fromhex("090007ffffff")
@@ -285,5 +285,5 @@ def test_forged_sources_reach_nobody_and_are_counted(world):
         assert not [f for f in got if b"patch" in f], end.card
     status = desk.run([HELPER, "--status"]).stdout
     line = next(line for line in status.splitlines() if guest.card in line)
-    assert line.endswith("forged 10000"), line
+    assert line.endswith("forged 10000") and mac_text(guest.mac) in line, line
     close(ends)

@@ -32,6 +32,16 @@ START_TEST(test_mac_of_a_host_has_24_bits_and_tells_hosts_apart)
 }
 END_TEST
 
+START_TEST(test_mac_identity_ends_at_white_space_or_the_end)
+{
+	ck_assert_uint_eq(mac_identity_len(at_edge("abc\n", 4), 4), 3);
+	ck_assert_uint_eq(mac_identity_len(at_edge("ab c", 4), 4), 2);
+	ck_assert_uint_eq(mac_identity_len(at_edge("abc", 3), 3), 3);
+	ck_assert_uint_eq(mac_identity_len(at_edge("\n", 1), 1), 0);
+	ck_assert_uint_eq(mac_identity_len(at_edge("", 0), 0), 0);
+}
+END_TEST
+
 START_TEST(test_mac_holds_host_user_and_slot)
 {
 	static const struct {
@@ -197,6 +207,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_mac_of_a_host_never_changes,
 		test_mac_of_a_host_has_24_bits_and_tells_hosts_apart,
+		test_mac_identity_ends_at_white_space_or_the_end,
 		test_mac_holds_host_user_and_slot,
 		test_mac_slot_never_runs_into_the_user,
 		test_mac_of_guest_and_tap_are_local_unicast_and_differ,
