@@ -6,7 +6,8 @@ ROM := $(B)/tests/netrom.rom
 
 $(ROM): tests/rom/mkrom.py $(wildcard tests/rom/*.s)
 	@mkdir -p $(@D)
-	python3 $< $@.new tests/rom/netrom.s && mv $@.new $@
+	$(say) ROM $@
+	$(Q)python3 $< $@.new tests/rom/netrom.s && mv $@.new $@
 
 # Programs that tests use: one for each tests/tools/*.c.
 TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
