@@ -11,12 +11,16 @@ import re
 import socket
 import struct
 
+from proc import wait_until
+
 NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
 DONE, ERROR = 3, 2
 NEWLINK, NEWADDR, NEWROUTE, NEWNEIGH, NEWRULE = 16, 20, 24, 28, 32
 NEWQDISC, NEWFILTER = 36, 44
 GET = 2  # each NEW… has its GET… two further on
 AF_BRIDGE = 7
+NUD_NOARP, NUD_PERMANENT = 0x40, 0x80
+ROUTE_OF_MULTICAST = "route 0a080000ff020005"  # ff00::/8 of a card
 INGRESS, EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 
 MASTER, LINKINFO, ALIAS, AF_SPEC, LINK, LINK_NETNSID = 10, 18, 20, 26, 5, 37
@@ -88,6 +92,22 @@ class NetState:
                     return []
                 found.append((kind, payload))
 
+    def settle(self, *cards):
+        """Await the address and the routes that the kernel gives a card a little after it is up."""
+
+        def settled():
+            lines = self.snapshot()
+            for card in cards:
+                route = f"{ROUTE_OF_MULTICAST}.* 4={card.encode().hex()} "
+                address = f"address {card} 0a4080fd "
+                if not any(re.match(route, line) for line in lines):
+                    return False
+                if not any(line.startswith(address) for line in lines):
+                    return False
+            return True
+
+        wait_until(settled, what=f"addresses and routes of {cards}")
+
     # ---- each kind as lines
     def links(self):
         lines = []
@@ -154,13 +174,13 @@ class NetState:
             yield "rule " + payload.hex()
 
     def neighbours(self):
-        """Who is known, or was set; not whether it has answered lately."""
+        """Who is known, or was set; not whether it has answered lately, and no groups."""
         for _, payload in self.dump(NEWNEIGH + GET, bytes(12)):
             family, index, state, flags, kind = struct.unpack_from("=BxxxiHBB", payload)
             found = dict(attributes(payload[12:]))
-            known = "permanent" if state & 0xC0 else "learnt"
+            known = "permanent" if state & NUD_PERMANENT else "learnt"
             address = found.get(2, b"").hex()
-            if address:
+            if address and not state & NUD_NOARP:
                 yield (
                     f"neighbour {family} {self.name(index)} {known} {flags} {kind}"
                     f" {found.get(1, b'').hex()} {address}"
@@ -173,7 +193,7 @@ class NetState:
             _, index, state, flags, _ = struct.unpack_from("=BxxxiHBB", payload)
             found = dict(attributes(payload[12:]))
             master = self.name(struct.unpack("=i", found[9])[0]) if 9 in found else "-"
-            if state & 0xC0:
+            if state & (NUD_PERMANENT | NUD_NOARP):
                 yield f"fdb {self.name(index)} {found.get(2, b'').hex()} {state} {flags} {master}"
 
     def qdiscs(self):

@@ -10,8 +10,7 @@ import socket
 
 import helper
 from helper import HELPER
-from netstate import NetState, difference
-from proc import wait_until
+from netstate import ROUTE_OF_MULTICAST, NetState, difference
 from tracer import FD, Tracer
 from wire import BROADCAST, Wire
 from world import ALLOW
@@ -27,7 +26,6 @@ REACHES_LAN = "patch", "join", "bridge"
 REACHES_HOST = "patch", "host", "join"
 ATTACH = [HELPER, f"--fd={FD}", "--slot=0", "--br=auto"]
 RELEASE = [HELPER, "--release"]
-ROUTE_OF_MULTICAST = "route 0a080000ff020005"
 SECONDS = 3  # for a frame; many times what it takes
 
 
@@ -55,7 +53,7 @@ class Stand:
         self.net = NetState(self.desk)
         self.serial = 0
         self.probe()
-        wait_until(self.is_settled, what="the addresses and routes that the kernel gives a link")
+        self.net.settle(self.card, *(["spare"] if attachment == "bridge" else []))
         self.before = self.net.snapshot()
 
     def close(self):
@@ -79,16 +77,6 @@ class Stand:
             f"route add default via {address.rpartition('.')[0]}.254",
         )
         self.card = "br0"
-
-    def is_settled(self):
-        lines = self.net.snapshot()
-        for card in (self.card, "spare") if self.attachment == "bridge" else (self.card,):
-            route = [line for line in lines if line.startswith(ROUTE_OF_MULTICAST)]
-            if not any(f"4={card.encode().hex()} " in line for line in route):
-                return False
-            if not any(line.startswith(f"address {card} 0a40") for line in lines):
-                return False
-        return True
 
     # ---- host and LAN
     def open_probe(self):
