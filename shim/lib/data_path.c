@@ -21,8 +21,6 @@
 #define STRANGER_MS    2  /* at most one notice about strangers in so many ms */
 #define UNPROVEN_RATE  20 /* group frames a second to peers that were never heard of */
 
-enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCES };
-
 void device_notice(const struct bt_device *device, const struct notice *notice)
 {
 	send(device->notice[1], notice, sizeof(*notice), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -189,35 +187,47 @@ static ssize_t take_tunnel(struct bt_device *d, uint8_t *buffer)
 	return 0;
 }
 
+/*
+ * Which source is looked at first, and whether it has given a frame since the last "there is none":
+ * then the other one is not looked at in vain. If it has something, the descriptor says so at
+ * once, and as nothing was given the second time, both are looked at. A busy source gives way
+ * after TURN frames.
+ */
+#define TURN_SOURCE 1u
+#define TURN_GAVE   2u
+#define TURN_COUNT  4u /* and up: frames since the source was changed */
+
 ssize_t bt_receive(struct bt_device *d, void *buffer, size_t size)
 {
-	unsigned int empty = 0, turn, source;
-	ssize_t n;
+	unsigned int turn, empty = 0;
+	ssize_t n = -EAGAIN;
 
 	if (size < FRAME_MAX)
 		return -EINVAL;
 	if (!device_is_ours(d))
 		return -ECHILD;
 	turn = atomic_load_explicit(&d->turn, memory_order_relaxed);
-	for (int budget = RECEIVE_BUDGET; budget && empty != (1u << SOURCES) - 1; budget--) {
-		source = turn / TURN % SOURCES;
-		n = source == SOURCE_TAP ? take_tap(d, buffer) : take_tunnel(d, buffer);
+	for (int budget = RECEIVE_BUDGET; budget; budget--) {
+		n = turn & TURN_SOURCE ? take_tunnel(d, buffer) : take_tap(d, buffer);
 		if (n == -EAGAIN) {
-			empty |= 1u << source;
-			turn = (turn / TURN + 1) * TURN;
+			if (turn & TURN_GAVE || empty++) {
+				turn &= ~TURN_GAVE;
+				break;
+			}
+			turn = (turn & TURN_SOURCE) ^ TURN_SOURCE;
 			continue;
 		}
-		/* the source stays the same for a while: a busy one is asked first */
-		turn++;
-		if (n) {
-			atomic_store_explicit(&d->turn, turn, memory_order_relaxed);
-			if (n > 0)
-				capture_frame(d->capture, buffer, (size_t)n);
-			return n;
-		}
+		turn = (turn | (n > 0 ? TURN_GAVE : 0)) + TURN_COUNT;
+		if (turn >= TURN * TURN_COUNT)
+			turn = (turn & TURN_SOURCE) ^ TURN_SOURCE;
+		if (n)
+			break;
+		n = -EAGAIN;
 	}
 	atomic_store_explicit(&d->turn, turn, memory_order_relaxed);
-	return -EAGAIN;
+	if (n > 0)
+		capture_frame(d->capture, buffer, (size_t)n);
+	return n;
 }
 
 /* ---- from the guest ---- */

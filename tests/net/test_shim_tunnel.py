@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The tunnel under bad input: forged, flooded, fragmented; and with peers that are not there."""
+import os
+import socket
+import threading
+import time
+
+import emulator
+import testproto
+from case import limit, needs
+from emulator import Emulator
+from numbered import check_all_pairs, frame, number_of
+from peer import Peer
+from proc import Timeout, wait_until
+from station import Station
+from wire import BROADCAST
+from world import REFUSE
+
+ETYPE_CONTROL = b"\x88\xb6"
+
+
+def attic_and_machine(world, **options):
+    """A refused host with a station on it, and the address of a machine on its LAN."""
+    lan = world.lan()
+    attic = world.host("attic", lan, policy=REFUSE)
+    machine = world.host("machine", lan)
+    return attic, machine, Station(attic, debug=False, **options)
+
+
+def udp(host):
+    def body():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((host.address, 0))
+        return sock
+
+    return host.inside(body)
+
+
+def bursts(sock, target, frames, seconds):
+    """Send the frames round and round, as fast as it goes; return how many a second."""
+    end, sent, start = time.monotonic() + seconds, 0, time.monotonic()
+    while time.monotonic() < end:
+        for data in frames:
+            sock.sendto(data, target)
+        sent += len(frames)
+    return sent / (time.monotonic() - start)
+
+
+def test_each_kind_of_bad_datagram_is_dropped_and_counted(world):
+    attic, machine, station = attic_and_machine(world)
+    with Peer(machine) as peer:
+        wait_until(lambda: peer.receive(0.05) or station.mac in peer.peers, 5, "the station")
+        stranger = udp(world.host("other", world.lans[0]))
+        to = attic.address, 6066
+        good = frame(station.mac, peer.mac, 1)
+        cases = {
+            "drop-short": good[:13],
+            "drop-long": good.ljust(1515, b"\0"),
+            "drop-group-source": frame(station.mac, b"\xb3" + peer.mac[1:], 1),
+            "drop-own": frame(station.mac, station.mac, 1),
+            "drop-not-ours": frame(peer.mac, peer.mac, 1),
+            "drop-unknown-peer": frame(station.mac, b"\xb2\1\2\3\4\5", 1),
+            "drop-wrong-address": good,
+            "control-bad": (station.mac + peer.mac + ETYPE_CONTROL + b"BTAP\x01\x07").ljust(60, b"\0"),
+        }
+        for key, data in cases.items():
+            before = station.counter(key)
+            stranger.sendto(data, to)
+            wait_until(lambda k=key, b=before: station.counter(k) == b + 1, 2, key)
+        assert not [f for f in station.frames(0.2) if f[12:14] != ETYPE_CONTROL], "it got through"
+        peer.send(good)
+        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 1
+        # sent by the guest: under another's address, or as a confirmation frame
+        for key, data in {
+            "drop-foreign-source": frame(peer.mac, b"\xb2\1\2\3\4\5", 1),
+            "drop-control": (peer.mac + station.mac + ETYPE_CONTROL + b"BTAP\x01\x01").ljust(60, b"\0"),
+        }.items():
+            station.send(data)
+            wait_until(lambda k=key: station.counter(k) == 1, 2, key)
+
+
+def test_experimental_ethertype_without_our_magic_is_the_guests(world):
+    lan = world.lan()
+    stations = [Station(world.host(n, lan, policy=REFUSE)) for n in ("attic", "cellar")]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    data = stations[1].mac + stations[0].mac + ETYPE_CONTROL + b"MINE" + bytes(42)
+    stations[0].send(data)
+    assert stations[1].expect(lambda f: f if f[12:14] == ETYPE_CONTROL else None, 2) == data
+
+
+def test_full_frames_travel_in_fragments(world):
+    """A frame of 1,514 bytes is a datagram of 1,542: two fragments; over small links, more."""
+    lan = world.lan()
+    hosts = [world.host(n, lan, policy=REFUSE) for n in ("attic", "cellar")]
+    stations = [Station(host) for host in hosts]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    stations[1].await_peer(stations[0].mac, proven="1")
+    for mtu in (1500, 1280, 600):
+        for host in hosts:
+            host.ip(f"link set nic mtu {mtu}")
+        data = stations[1].mac + stations[0].mac + b"\x88\xb5" + os.urandom(1500)
+        deadline = time.monotonic() + 3
+        while True:
+            stations[0].send(data)
+            try:
+                assert stations[1].expect(lambda f: f if len(f) == 1514 else None, 0.5) == data
+                break
+            except Timeout:
+                assert time.monotonic() < deadline, f"MTU {mtu}"
+
+
+def test_peer_that_is_gone_does_not_disturb_the_others(world):
+    """Its host says "port unreachable" to each frame: nobody else loses one."""
+    lan = world.lan()
+    attic, cellar, shed = (world.host(n, lan, policy=REFUSE) for n in ("attic", "cellar", "shed"))
+    stations = [Station(attic), Station(cellar), Station(shed)]
+    for station in stations[1:]:
+        stations[0].await_peer(station.mac, proven="1")
+    stations[1].process.kill()
+    for number in range(200):
+        stations[0].send(frame(BROADCAST, stations[0].mac, number))
+        stations[0].send(frame(stations[1].mac, stations[0].mac, number))
+    got = [number_of(f, stations[0].mac) for f in stations[2].frames(0.5)]
+    assert [n for n in got if n is not None] == list(range(200)), got
+
+
+def test_write_never_blocks(world):
+    """10,000 frames to a peer behind a slow link are taken in no time; what has no room is counted."""
+    lan = world.lan()
+    hosts = [world.host(n, lan, policy=REFUSE) for n in ("attic", "cellar")]
+    stations = [Station(host, debug=False) for host in hosts]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    done = hosts[0].run(
+        ["tc", "qdisc", "add", "dev", "nic", "root", "tbf", "rate", "1mbit", "burst", "5kb", "limit", "20kb"]
+    )
+    assert done.returncode == 0, done.stderr
+    data = stations[1].mac + stations[0].mac + b"\x88\xb5" + bytes(1500)
+    start = time.monotonic()
+    for _ in range(10000):
+        stations[0].send(data)  # the pair holds some hundred: this waits for the station
+    wait_until(lambda: stations[0].counter("sent") >= 10000, 10, "the last to be taken")
+    spent = time.monotonic() - start
+    assert spent < 5, spent  # at 1 Mbit/s they would take two minutes
+
+
+@limit(90)
+@needs(emulator.missing)
+def test_flood_of_garbage_does_not_stop_the_emulators_echo(world):
+    lan = world.lan()
+    attic = world.host("attic", lan, policy=REFUSE)
+    flooder = udp(world.host("flooder", lan))
+    with Peer(world.host("machine", lan)) as peer:
+        mac = Emulator(attic)
+        mac.hello(peer)
+        to = attic.address, 6066
+        kinds = {
+            "random bytes": [os.urandom(k % 200) for k in range(500)],
+            "unknown peers": [frame(mac.mac, b"\xb2" + os.urandom(5), k) for k in range(500)],
+            "forged source": [frame(BROADCAST, peer.mac, k) for k in range(500)],
+            "confirmation": [(mac.mac + b"\xb2" + os.urandom(5) + ETYPE_CONTROL + b"BTAP\x01"
+                              + bytes((1 + k % 4,))).ljust(60, b"\0") for k in range(500)],
+        }  # fmt: skip
+        for kind, frames in kinds.items():
+            rates = []
+            flood = threading.Thread(target=lambda f=frames: rates.append(bursts(flooder, to, f, 3)))
+            flood.start()
+            answers = tries = 0
+            while flood.is_alive():
+                tries += 1
+                try:
+                    testproto.echo(peer, mac.mac, 600, 0.5)
+                    answers += 1
+                except Timeout:
+                    pass
+            flood.join()
+            print(f"{kind}: {rates[0]:.0f} a second, {answers} of {tries} echoes")
+            assert answers >= 0.5 * tries and answers >= 5, f"{kind}: {answers} of {tries}"
+        testproto.echo(peer, mac.mac, 1514)
+        rss = attic.run(["sh", "-c", f"grep VmRSS /proc/{mac.process.pid}/status"]).stdout
+        print(rss)
+
+
+def memory(station):
+    """Private bytes of the station's process."""
+    with open(f"/proc/{station.process.pid}/smaps_rollup") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024
+
+
+@limit(90)
+def test_flood_of_forged_announcements_is_bounded(world):
+    """10,000 emulators that are not there, at the address of a third party."""
+    attic, machine, station = attic_and_machine(world)
+    victim = world.host("victim", world.lans[0])
+    heard = udp(victim)
+    heard.setblocking(False)
+    with Peer(machine) as peer:
+        wait_until(lambda: peer.receive(0.05) or station.mac in peer.peers, 5, "the station")
+        before = memory(station)
+        forger = Peer(world.host("forger", world.lans[0]), announces=False)
+        forger.host = victim  # whose address the announcements tell
+        port = heard.getsockname()[1]
+        type(forger).port = property(lambda self: port)
+        try:
+            for number in range(10000):
+                forger.mac = b"\xb2\xee" + number.to_bytes(4, "big")
+                forger.mdns.sendto(forger.announcement(), ("224.0.0.251", 5353))
+                if number % 100 == 0:
+                    peer.receive(0.01)
+        finally:
+            del type(forger).port
+            type(forger).port = PORT
+        for number in range(20):
+            station.send(frame(BROADCAST, station.mac, number))
+            time.sleep(0.05)
+        count = 0
+        try:
+            while heard.recv(2048):
+                count += 1
+        except BlockingIOError:
+            pass
+        print(f"the victim got {count} datagrams; {station.status()['peers']} peers")
+        print(f"{memory(station) - before} bytes more")
+        assert count <= 16 * 5 + 16 * 20, count
+        assert memory(station) - before < 8 << 20
+        assert int(station.status()["peers"]) <= 1024 + 10
+        peer.send(frame(station.mac, peer.mac, 77))
+        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 77
+
+
+PORT = Peer.port
+
+
+def test_peer_without_confirmation_gets_few_group_frames_until_it_speaks(world):
+    attic, machine, station = attic_and_machine(world)
+    with Peer(machine, confirms=False) as peer:
+        wait_until(lambda: station.status()["peers"] == "1" or peer.receive(0.05), 5, "the peer")
+        peer.drain()
+        for number in range(300):
+            station.send(frame(BROADCAST, station.mac, number))
+        got = [n for f in peer.frames(0.5) if (n := number_of(f, station.mac)) is not None]
+        assert 10 <= len(got) <= 60, len(got)
+        assert station.counter("drop-unproven-peer") >= 240
+        peer.peers[station.mac] = attic.address, 6066
+        peer.send(frame(station.mac, peer.mac, 5))
+        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 5
+        peer.drain()
+        for number in range(300):
+            station.send(frame(BROADCAST, station.mac, number))
+        got = [n for f in peer.frames(0.5) if (n := number_of(f, station.mac)) is not None]
+        assert got == list(range(300)), len(got)
