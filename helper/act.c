@@ -134,6 +134,7 @@ int act_tell(struct run *run)
 	char text[OUTCOME_TEXT_SIZE];
 
 	if (drop_all(&run->outcome) == 0) {
+		early_live_for(0); /* without any privilege it may wait for a slow reader */
 		if (run->request.verb == REQUEST_HELP)
 			print_help();
 		else if (run->request.verb == REQUEST_VERSION)

@@ -32,6 +32,8 @@
 #define FILES_WANTED 65536
 #define FD_ABOVE 32		       /* where nothing of the fixed numbers is */
 #define INITIAL_USER_NAMESPACE 0xeffffffdu /* PROC_USER_INIT_INO of <linux/proc_ns.h> */
+#define SECONDS_TO_LIVE 5
+#define TIMER_SLACK_NS 50000 /* the kernel's own; a caller's can be centuries */
 #define ANSWER_SECONDS 2	       /* the kernel answers within the call; this is for bugs */
 
 /* As high as it goes and at least @wanted if we may; returns what it came to. */
@@ -48,20 +50,30 @@ static rlim_t raise_limit(int which, rlim_t wanted)
 	return limit.rlim_cur;
 }
 
+void early_live_for(long seconds)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_sec = seconds }, NULL);
+}
+
 int early_distrust(int argc, struct outcome *outcome)
 {
-	static const struct itimerval never;
-	sigset_t all;
+	sigset_t all_but_alarm;
 
 	/* first of all: what is opened next must not become somebody's standard output */
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			_exit(OUTCOME_HOSTILE_START);
 	prctl(PR_SET_DUMPABLE, 0);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	for (int timer = ITIMER_REAL; timer <= ITIMER_PROF; timer++)
-		setitimer(timer, &never, NULL);
+	/* one bound for whatever a caller may make us wait for: dying is harmless everywhere */
+	signal(SIGALRM, SIG_IGN); /* forgets one that waits already */
+	signal(SIGALRM, SIG_DFL);
+	early_live_for(SECONDS_TO_LIVE);
+	setitimer(ITIMER_VIRTUAL, &(struct itimerval){ 0 }, NULL);
+	setitimer(ITIMER_PROF, &(struct itimerval){ 0 }, NULL);
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+	sigfillset(&all_but_alarm);
+	sigdelset(&all_but_alarm, SIGALRM);
+	sigprocmask(SIG_SETMASK, &all_but_alarm, NULL);
 	clearenv();
 	umask(0777);
 	raise_limit(RLIMIT_CPU, RLIM_INFINITY);

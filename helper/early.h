@@ -27,10 +27,14 @@ struct early {
 };
 
 /*
- * Stage 1. Afterwards: three standard streams, no environment, no signal that is not SIGKILL or
- * SIGSTOP, limits as high as they go, not dumpable, in /. 0, or -1 with OUTCOME_HOSTILE_START.
+ * Stage 1. Afterwards: three standard streams, no environment, no signal but SIGKILL, SIGSTOP and,
+ * after a few seconds, SIGALRM; limits as high as they go, not dumpable, in /. 0, or -1 with
+ * OUTCOME_HOSTILE_START.
  */
 int early_distrust(int argc, struct outcome *outcome);
+
+/* The process is killed after so many seconds from now; 0: it may live. */
+void early_live_for(long seconds);
 
 /* Stage 2. Notes what is missing in @early; only a netlink socket cannot be done without. */
 int early_open(struct early *early, struct outcome *outcome);
