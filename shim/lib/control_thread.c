@@ -49,6 +49,7 @@ struct control_thread {
 	AvahiWatch *on_notice;
 	AvahiTimeout *tick;
 	AvahiTimeout *repair;
+	AvahiTimeout *check_fast;
 	unsigned int repair_tries;
 	struct interfaces *interfaces;
 	struct status *status;
@@ -160,7 +161,7 @@ static void on_control(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 	(void)watch;
 	(void)event;
 	for (int i = 0; i < CONTROL_BATCH; i++) {
-		n = tunnel_receive(&t->device->tunnel, fd, frame, sizeof(frame), &from);
+		n = tunnel_receive(fd, frame, sizeof(frame), &from);
 		if (n == -EAGAIN)
 			break;
 		if (n == CONTROL_LEN && frame_check(frame, (size_t)n) == FRAME_OK)
@@ -188,7 +189,11 @@ static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 		if (notice.kind == NOTICE_TAP_LOST) {
 			tap_is_lost(t);
 		} else if (notice.kind == NOTICE_CONTROL) {
-			take_confirmation(t, notice.frame, CONTROL_LEN, NULL);
+			take_confirmation(t, notice.frame, CONTROL_LEN,
+					  notice.from.port ? &notice.from : NULL);
+		} else if (notice.kind == NOTICE_BUSY) {
+			fast_way_open(d, &notice.from);
+			set_timeout(t, t->check_fast, FAST_WAY_CHECK_MS);
 		} else {
 			pthread_mutex_lock(&d->lock);
 			peer = peers_find(&d->peers, &notice.mac);
@@ -200,6 +205,13 @@ static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 		}
 	}
 	tick_now(t);
+}
+
+static void on_check_fast(AvahiTimeout *timeout, void *user)
+{
+	struct control_thread *t = user;
+
+	set_timeout(t, timeout, fast_way_check(t->device) ? FAST_WAY_CHECK_MS : -1);
 }
 
 /* ---- the discovery ---- */
@@ -335,6 +347,7 @@ static void on_interfaces(void *user)
 	struct bt_device *d = t->device;
 	struct links now;
 
+	fast_way_close(d); /* its own address may be one that has gone */
 	pthread_mutex_lock(&d->lock);
 	confirm_doubt(&t->confirm, NULL, clock_ms());
 	pthread_mutex_unlock(&d->lock);
@@ -424,7 +437,8 @@ static int make_parts(struct control_thread *t)
 	t->on_notice = t->poll->watch_new(t->poll, d->notice[0], AVAHI_WATCH_IN, on_notice, t);
 	t->tick = t->poll->timeout_new(t->poll, NULL, on_tick, t);
 	t->repair = t->poll->timeout_new(t->poll, NULL, on_repair, t);
-	if (!t->on_control || !t->on_notice || !t->tick || !t->repair)
+	t->check_fast = t->poll->timeout_new(t->poll, NULL, on_check_fast, t);
+	if (!t->on_control || !t->on_notice || !t->tick || !t->repair || !t->check_fast)
 		return -ENOMEM;
 	err = status_start(t->poll, d, &t->status);
 	if (err)

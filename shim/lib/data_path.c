@@ -21,6 +21,8 @@
 #define STRANGER_MS    2  /* at most one notice about strangers in so many ms */
 #define UNPROVEN_RATE  20 /* group frames a second to peers that were never heard of */
 
+enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCE_FAST, SOURCES };
+
 void device_notice(const struct bt_device *device, const struct notice *notice)
 {
 	send(device->notice[1], notice, sizeof(*notice), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -34,6 +36,22 @@ static void notice_mac(const struct bt_device *device, enum notice_kind kind,
 	if (from)
 		notice.from = *from;
 	device_notice(device, &notice);
+}
+
+/* @from is NULL for the TAP. A confirmation frame has one length; another is not one. */
+static void notice_control(struct bt_device *d, const uint8_t *frame, size_t len,
+			   const struct tunnel_target *from)
+{
+	struct notice notice = { .kind = NOTICE_CONTROL };
+
+	if (len != CONTROL_LEN) {
+		count(&d->counters.control_bad);
+		return;
+	}
+	memcpy(notice.frame, frame, CONTROL_LEN);
+	if (from)
+		notice.from = *from;
+	device_notice(d, &notice);
 }
 
 /* A stranger is worth a notice, a flood of them is not. */
@@ -91,7 +109,6 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 	uint8_t more[4]; /* a frame that reaches in here is too long */
 	struct iovec part[2] = { { buffer, FRAME_MAX }, { more, sizeof(more) } };
 	struct route_query query = { .from = ROUTE_FROM_TAP, .has_tap = true };
-	struct notice notice = { .kind = NOTICE_CONTROL };
 	struct mac source;
 	enum drop drop;
 	ssize_t n;
@@ -119,10 +136,7 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 		count(&d->counters.from_tap);
 		return n;
 	case ROUTE_CONTROL:
-		if (n >= CONTROL_LEN) {
-			memcpy(notice.frame, buffer, CONTROL_LEN);
-			device_notice(d, &notice);
-		}
+		notice_control(d, buffer, (size_t)n, NULL);
 		return 0;
 	default:
 		dropped(d, drop);
@@ -150,13 +164,13 @@ static void look_up_source(struct bt_device *d, const struct mac *source,
 	pthread_mutex_unlock(&d->lock);
 }
 
-static ssize_t take_tunnel(struct bt_device *d, uint8_t *buffer)
+static ssize_t take_tunnel(struct bt_device *d, int fd, uint8_t *buffer)
 {
 	struct route_query query = { .from = ROUTE_FROM_PEER };
 	struct tunnel_target from;
 	struct mac source, destination;
 	enum drop drop;
-	ssize_t n = tunnel_receive(&d->tunnel, d->tunnel.data, buffer, FRAME_MAX, &from);
+	ssize_t n = tunnel_receive(fd, buffer, FRAME_MAX, &from);
 
 	if (n == -EAGAIN || n == -EFAULT || n == -EBADF || n == -ENOTSOCK)
 		return n == -EFAULT ? n : -EAGAIN;
@@ -174,28 +188,58 @@ static ssize_t take_tunnel(struct bt_device *d, uint8_t *buffer)
 	query.from_us = mac_equal(&source, &d->mac);
 	query.to_us = mac_equal(&destination, &d->mac);
 	query.group = frame_is_group(buffer);
+	query.control = control_is(buffer, (size_t)n);
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_relaxed);
 	if (!query.from_us && (query.group || query.to_us))
 		look_up_source(d, &source, &from, &query);
-	if (route_frame(&query, &drop) == ROUTE_GUEST) {
+	switch (route_frame(&query, &drop)) {
+	case ROUTE_GUEST:
 		count(&d->counters.from_tunnel);
 		return n;
+	case ROUTE_CONTROL:
+		notice_control(d, buffer, (size_t)n, &from);
+		return 0;
+	default:
+		dropped(d, drop);
+		if (drop == DROP_UNKNOWN || drop == DROP_ADDRESS)
+			notice_stranger(d, &source, &from);
+		return 0;
 	}
-	dropped(d, drop);
-	if (drop == DROP_UNKNOWN || drop == DROP_ADDRESS)
-		notice_stranger(d, &source, &from);
-	return 0;
+}
+
+static ssize_t take_fast(struct bt_device *d, uint8_t *buffer)
+{
+	ssize_t n;
+
+	if (!atomic_load_explicit(&d->fast.open, memory_order_acquire))
+		return -EAGAIN;
+	n = take_tunnel(d, d->fast.fd, buffer);
+	if (n > 0)
+		atomic_fetch_add_explicit(&d->fast.used, 1, memory_order_relaxed);
+	return n;
 }
 
 /*
- * Which source is looked at first, and whether it has given a frame since the last "there is none":
- * then the other one is not looked at in vain. If it has something, the descriptor says so at
- * once, and as nothing was given the second time, both are looked at. A busy source gives way
- * after TURN frames.
+ * .turn: which source is looked at first, whether it has given a frame since the last "there is
+ * none", and how many in a row. If it has, the others are not looked at in vain: if they have
+ * something, the descriptor says so at once, and as nothing was given the second time, all are
+ * looked at. A busy source gives way after TURN frames.
  */
-#define TURN_SOURCE 1u
-#define TURN_GAVE   2u
-#define TURN_COUNT  4u /* and up: frames since the source was changed */
+#define TURN_SOURCE 3u
+#define TURN_GAVE   4u
+#define TURN_COUNT  8u /* and up */
+
+static ssize_t take(struct bt_device *d, unsigned int source, uint8_t *buffer)
+{
+	switch (source) {
+	case SOURCE_TAP:
+		return take_tap(d, buffer);
+	case SOURCE_FAST:
+		return take_fast(d, buffer);
+	default:
+		return take_tunnel(d, d->tunnel.data, buffer);
+	}
+}
 
 ssize_t bt_receive(struct bt_device *d, void *buffer, size_t size)
 {
@@ -208,18 +252,18 @@ ssize_t bt_receive(struct bt_device *d, void *buffer, size_t size)
 		return -ECHILD;
 	turn = atomic_load_explicit(&d->turn, memory_order_relaxed);
 	for (int budget = RECEIVE_BUDGET; budget; budget--) {
-		n = turn & TURN_SOURCE ? take_tunnel(d, buffer) : take_tap(d, buffer);
+		n = take(d, turn & TURN_SOURCE, buffer);
 		if (n == -EAGAIN) {
-			if (turn & TURN_GAVE || empty++) {
+			if (turn & TURN_GAVE || ++empty == SOURCES) {
 				turn &= ~TURN_GAVE;
 				break;
 			}
-			turn = (turn & TURN_SOURCE) ^ TURN_SOURCE;
+			turn = ((turn & TURN_SOURCE) + 1) % SOURCES;
 			continue;
 		}
 		turn = (turn | (n > 0 ? TURN_GAVE : 0)) + TURN_COUNT;
 		if (turn >= TURN * TURN_COUNT)
-			turn = (turn & TURN_SOURCE) ^ TURN_SOURCE;
+			turn = ((turn & TURN_SOURCE) + 1) % SOURCES;
 		if (n)
 			break;
 		n = -EAGAIN;
@@ -314,13 +358,30 @@ static void send_to_peers(struct bt_device *d, const uint8_t *frame, size_t len,
 	} while (peer);
 }
 
-static void send_to_peer(struct bt_device *d, const struct mac *mac,
-			 const struct tunnel_target *to, const uint8_t *frame, size_t len)
-{
-	int err = tunnel_send(&d->tunnel, to, frame, len);
+/* The destination's way, as the table has it. */
+struct way {
+	struct tunnel_target to;
+	bool fast; /* by the socket that is connected there */
+	bool busy; /* it deserves one */
+};
 
+static void send_to_peer(struct bt_device *d, const struct mac *mac, const struct way *way,
+			 const uint8_t *frame, size_t len)
+{
+	int err = -ENOTCONN;
+
+	if (way->fast) {
+		atomic_fetch_add_explicit(&d->fast.used, 1, memory_order_relaxed);
+		if (send(d->fast.fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			err = 0;
+	}
+	/* "refused" to the connected socket may be about the frame before */
+	if (err)
+		err = tunnel_send(&d->tunnel, &way->to, frame, len);
 	if (!err) {
 		count(&d->counters.to_tunnel);
+		if (way->busy)
+			notice_mac(d, NOTICE_BUSY, mac, &way->to);
 		return;
 	}
 	dropped(d, is_full(-err) ? DROP_FULL : DROP_SEND);
@@ -329,18 +390,22 @@ static void send_to_peer(struct bt_device *d, const struct mac *mac,
 }
 
 static void look_up_destination(struct bt_device *d, const struct mac *destination,
-				struct route_query *query, struct tunnel_target *to)
+				struct route_query *query, struct way *way)
 {
+	enum attach attach = (enum attach)atomic_load_explicit(&d->attach, memory_order_relaxed);
 	const struct peer *peer;
 
 	pthread_mutex_lock(&d->lock);
 	peer = peers_find(&d->peers, destination);
 	if (peer) {
-		query->peer_on_tap =
-			query->has_tap && peer_reached_by_tap(peer, &d->mac, atomic_load(&d->attach));
+		query->peer_on_tap = query->has_tap && peer_reached_by_tap(peer, &d->mac, attach);
 		query->peer = peer->sending != PEER_ADDRESSES;
-		if (query->peer)
-			*to = (struct tunnel_target){ peer->address[peer->sending], peer->port };
+	}
+	if (query->peer && !query->peer_on_tap) {
+		way->to = (struct tunnel_target){ peer->address[peer->sending], peer->port };
+		way->fast = fast_way_is_for(&d->fast, &way->to);
+		way->busy = !way->fast && peer_is_proven(peer) &&
+			    fast_way_note(&d->fast, destination, clock_ms_coarse());
 	}
 	pthread_mutex_unlock(&d->lock);
 }
@@ -350,7 +415,7 @@ static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
 {
 	struct route_query query = { .from = ROUTE_FROM_GUEST };
 	struct mac source = frame_source(frame), destination = frame_destination(frame);
-	struct tunnel_target to;
+	struct way way;
 	enum drop drop;
 	unsigned int ways;
 
@@ -359,14 +424,14 @@ static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_acquire);
 	query.from_us = mac_equal(&source, &d->mac);
 	if (!query.group)
-		look_up_destination(d, &destination, &query, &to);
+		look_up_destination(d, &destination, &query, &way);
 	ways = route_frame(&query, &drop);
 	if (!ways)
 		dropped(d, drop);
 	if (ways & ROUTE_TAP && !write_tap(d, frame, len))
 		return false;
 	if (ways & ROUTE_PEER)
-		send_to_peer(d, &destination, &to, frame, len);
+		send_to_peer(d, &destination, &way, frame, len);
 	if (ways & ROUTE_PEERS)
 		send_to_peers(d, frame, len, query.has_tap);
 	if (ways)

@@ -88,7 +88,7 @@ static struct bt_device *device_new(void)
 
 	if (!d)
 		return NULL;
-	d->epoll = d->tap = d->tunnel.data = d->tunnel.control = d->capture = -1;
+	d->epoll = d->tap = d->tunnel.data = d->tunnel.control = d->fast.fd = d->capture = -1;
 	d->notice[0] = d->notice[1] = d->slot.lock = d->slot.directory = -1;
 	pthread_mutex_init(&d->lock, NULL);
 	if (getrandom(&secret, sizeof(secret), 0) == sizeof(secret) &&
@@ -110,6 +110,7 @@ static void device_free(struct bt_device *d)
 	fork_forget(d);
 	close_fd(&d->epoll);
 	close_fd(&d->tap);
+	close_fd(&d->fast.fd);
 	tunnel_close(&d->tunnel);
 	close_fd(&d->notice[0]);
 	close_fd(&d->notice[1]);

@@ -19,6 +19,7 @@
 #include "basilisk-tap.h"
 #include "control.h"
 #include "ether_option.h"
+#include "fast_way.h"
 #include "frame.h"
 #include "outcome.h"
 #include "peers.h"
@@ -54,6 +55,7 @@ struct bt_device {
 	_Atomic bool tap_alive;
 	_Atomic int attach; /* enum attach; ATTACH_NO whenever the TAP is not alive */
 	struct tunnel tunnel;
+	struct fast_way fast;
 	int capture;
 	int notice[2]; /* from [1], the data path, to [0], the control thread */
 
@@ -77,9 +79,10 @@ struct bt_device {
 
 enum notice_kind {
 	NOTICE_TAP_LOST, /* the TAP has gone */
-	NOTICE_CONTROL,	 /* .frame came by the TAP */
+	NOTICE_CONTROL,	 /* .frame came from .from; port 0: by the TAP */
 	NOTICE_STRANGER, /* a datagram of .mac came from .from, and does not belong there */
 	NOTICE_DOUBT,	 /* sending to .mac failed */
+	NOTICE_BUSY,	 /* many frames go to .mac, which is at .from */
 };
 
 /* What the data path tells the control thread: one datagram of a socket pair. */

@@ -157,12 +157,11 @@ static socklen_t to_kernel(const struct tunnel *tunnel, const struct tunnel_targ
 	return sizeof(any->in);
 }
 
-static void from_kernel(const struct tunnel *tunnel, const union any *any,
-			struct tunnel_target *from)
+static void from_kernel(const union any *any, struct tunnel_target *from)
 {
 	struct sockaddr_in6 s = { .sin6_addr.s6_addr = { [10] = 0xff, [11] = 0xff } };
 
-	if (tunnel->family == AF_INET6) {
+	if (any->in6.sin6_family == AF_INET6) {
 		from->address = address_of(&any->in6);
 		from->port = ntohs(any->in6.sin6_port);
 		return;
@@ -172,22 +171,42 @@ static void from_kernel(const struct tunnel *tunnel, const union any *any,
 	from->port = ntohs(any->in.sin_port);
 }
 
-ssize_t tunnel_receive(const struct tunnel *tunnel, int fd, void *buffer, size_t size,
-		       struct tunnel_target *from)
+int tunnel_connect(const struct tunnel *tunnel, const struct tunnel_target *to)
+{
+	/* an IPv4 socket for an IPv4 peer: the other kind costs a tenth more */
+	struct tunnel own = { .family = address_is_ipv4(&to->address) ? AF_INET : AF_INET6 };
+	int fd = socket_new(own.family);
+	socklen_t size;
+	union any any;
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!err)
+		err = socket_bind(&own, fd, tunnel->port);
+	size = to_kernel(&own, to, &any);
+	if (!err && connect(fd, (const struct sockaddr *)&any, size) < 0)
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *from)
 {
 	union any any;
-	struct iovec data = { buffer, size };
-	struct msghdr message = { .msg_name = &any,
-				  .msg_namelen = sizeof(any),
-				  .msg_iov = &data,
-				  .msg_iovlen = 1 };
-	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+	socklen_t len = sizeof(any);
+	/* MSG_TRUNC: the length of all of it, whatever there was room for */
+	ssize_t n = recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC,
+			     (struct sockaddr *)&any, &len);
 
 	if (n < 0)
 		return errno == EINTR || errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	if (message.msg_flags & MSG_TRUNC)
+	if ((size_t)n > size)
 		return -EMSGSIZE;
-	from_kernel(tunnel, &any, from);
+	from_kernel(&any, from);
 	return n;
 }
 

@@ -4,7 +4,9 @@
  *
  * Two sockets share one port: the kernel steers the confirmation frames (EtherType 0x88B6) to
  * the second, so that they are answered while nobody reads the first. Both take IPv6 and, mapped
- * into it, IPv4. No call blocks; none allocates. What arrives is as the network sent it:
+ * into it, IPv4. A third one may be connected to the peer that most frames go to: the kernel then
+ * looks no route up for each, and what that peer sends has a queue of its own.
+ * No call blocks; none allocates. What arrives is as the network sent it:
  * only its length has been looked at.
  */
 #ifndef BASILISK_TAP_SHIM_TUNNEL_H
@@ -31,6 +33,12 @@ struct tunnel_target {
 	uint16_t port;
 };
 
+static inline bool tunnel_target_equal(const struct tunnel_target *a,
+				       const struct tunnel_target *b)
+{
+	return a->port == b->port && address_equal(&a->address, &b->address);
+}
+
 /*
  * Opens the tunnel on @port; if that is 0 on TXT_PORT or the next free one. 0, or a negative
  * errno: -EADDRINUSE if the port (or each of a thousand) is taken.
@@ -39,12 +47,17 @@ int tunnel_open(struct tunnel *tunnel, uint16_t port);
 void tunnel_close(struct tunnel *tunnel);
 
 /*
- * Takes the next datagram of @fd, which is .data or .control. Its length, and *@from; -EAGAIN
+ * A socket of the same port that is connected to @to: a descriptor, or a negative errno. What comes
+ * from there comes to it alone from now on, confirmation frames too.
+ */
+int tunnel_connect(const struct tunnel *tunnel, const struct tunnel_target *to);
+
+/*
+ * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from; -EAGAIN
  * where there is none; -EMSGSIZE if it was longer than @size, or another negative errno, each of
  * which has used it up.
  */
-ssize_t tunnel_receive(const struct tunnel *tunnel, int fd, void *buffer, size_t size,
-		       struct tunnel_target *from);
+ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *from);
 
 /* Sends one frame. 0 or a negative errno. */
 int tunnel_send(const struct tunnel *tunnel, const struct tunnel_target *to, const void *frame,

@@ -248,3 +248,55 @@ def test_peer_without_confirmation_gets_few_group_frames_until_it_speaks(world):
             station.send(frame(BROADCAST, station.mac, number))
         got = [n for f in peer.frames(0.5) if (n := number_of(f, station.mac)) is not None]
         assert got == list(range(300)), len(got)
+
+
+def busy_pair(world):
+    """Two stations, each with a connected socket to the other."""
+    lan = world.lan()
+    hosts = [world.host(n, lan, policy=REFUSE) for n in ("attic", "cellar")]
+    stations = [Station(host) for host in hosts]
+    stations[0].await_peer(stations[1].mac, proven="1")
+    stations[1].await_peer(stations[0].mac, proven="1")
+    for one, other in (stations, reversed(stations)):
+        for number in range(100):
+            one.send(frame(other.mac, one.mac, number))
+    for station in stations:
+        station.story("a way of its own for")
+    check_all_pairs(stations)
+    return hosts, stations
+
+
+def test_busy_peer_gets_a_way_of_its_own_until_nothing_is_sent(world):
+    _, stations = busy_pair(world)
+    # nothing is lost or doubled on the change back either
+    for station in stations:
+        station.story("no way of its own any more: nothing is sent", 6)
+    check_all_pairs(stations)
+
+
+def test_frozen_guest_with_a_busy_peer_still_answers_for_itself(world):
+    """What that peer asks comes to the socket that nobody reads: it is given up for that."""
+    _, (one, other) = busy_pair(world)
+    one.freeze()
+    end = time.monotonic() + 5
+    number = 0
+    while time.monotonic() < end and "does not read" not in one.process.stderr:
+        other.send(frame(one.mac, other.mac, number))
+        number += 1
+        time.sleep(0.02)
+    one.story("no way of its own any more: the guest does not read", 1)
+    before = one.counter("control-in")
+    asker = Station(world.host("shed", world.lans[0], policy=REFUSE))
+    asker.await_peer(one.mac, proven="1")
+    assert one.counter("control-in") > before
+    one.thaw()
+    check_all_pairs([one, other, asker])
+
+
+def test_way_of_its_own_follows_the_peers_move(world):
+    hosts, stations = busy_pair(world)
+    for host in hosts:
+        host.sysctl("net/ipv6/conf/nic/disable_ipv6", "1")
+    hosts[0].ip(f"addr del {hosts[0].address}/24 dev nic", "addr add 10.9.0.77/24 dev nic")
+    stations[1].await_peer(stations[0].mac, 3, at="10.9.0.77:6066")
+    check_all_pairs(stations)
