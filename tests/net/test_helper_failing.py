@@ -1,156 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The helper, with one of its system calls failing, each in turn and with each of some errors; and
-with the kernel refusing one of its netlink requests, each in turn.
-
-It says no in one of its documented ways, or it succeeds; and then the descriptor that it hands over
-is a TAP through which frames pass.  It never ends by a signal, and never goes on for ever.  What it
-leaves is no more than a kill leaves (test_helper_killed.py): a rerun completes it, and one
---release leaves the host as it was.
+"""The helper, with one of its system calls failing, each in turn and with each of some errors; what
+may come of that is in lib/disturb.py.
 """
-import errno
-import os
-
 from case import limit
-from helper import NAMES, parse_reply
-from stand import ATTACH, RELEASE, Stand
-from tracer import At
-
-ERRORS = errno.EPERM, errno.ENOMEM, errno.EBUSY, errno.EINTR, errno.ENODEV
-REFUSALS = *ERRORS, errno.EOPNOTSUPP, errno.EEXIST, errno.ENOENT, errno.EINVAL
-WRONG_MAX = 20
-# What the kernel never refuses, and memory, whose lack is libc's affair
-NEVER_FAILS = {
-    "exit_group", "getuid", "geteuid", "getgid", "getegid", "getppid", "gettid", "getpid", "umask",
-    "brk", "mmap", "munmap", "mprotect", "close",
-}  # fmt: skip
-
-
-class Disturbed:
-    """Runs of the helper with something going wrong, and what came of each."""
-
-    def __init__(self, stand, argv):
-        self.stand, self.argv = stand, argv
-        self.tracer = stand.root if argv is RELEASE else stand.user
-        self.known = []
-        self.ends = set()
-
-    def prepare(self):
-        if self.argv is RELEASE:
-            end = self.stand.attach()
-            os.close(end.fd)
-
-    def calls(self):
-        """Of a run with nothing wrong."""
-        self.prepare()
-        self.tracer.start(*self.argv)
-        end = self.tracer.go()
-        assert end.status == 0, end
-        if end.fd is not None:
-            os.close(end.fd)
-        self.stand.check_released("a run with nothing wrong")
-        return end.calls
-
-    def run(self, index, disturb, what):
-        """disturb() is told the tracer when it stands before that call."""
-        self.prepare()
-        self.tracer.start(*self.argv)
-        at = self.tracer.to(index)
-        assert isinstance(at, At), (what, at)
-        end = disturb(self.tracer)
-        self.check_end(end, what)
-        self.check_leftovers(what)
-
-    def check_end(self, end, what):
-        assert not end.stuck, f"{what}: it did not end: {end}"
-        assert end.signal is None, f"{what}: {end}"
-        assert end.status in NAMES, f"{what}: {end}"
-        self.ends.add(NAMES[end.status])
-        try:
-            if self.argv is ATTACH and end.status == 0:
-                self.stand.check_guest(end)
-            else:
-                assert end.fd is None, f"{what}: a descriptor with a refusal: {end}"
-                if end.message:
-                    assert parse_reply(end.message).code == NAMES[end.status], (what, end)
-                elif end.status and self.argv is RELEASE:
-                    assert len(end.stderr.splitlines()) == 1, (what, end)
-        except Exception as error:
-            raise AssertionError(f"{what}: {end}") from error
-        finally:
-            if end.fd is not None:
-                os.close(end.fd)
-
-    def check_leftovers(self, what):
-        stand = self.stand
-        state = stand.state()
-        if state not in self.known:
-            self.known.append(state)
-            stand.check_host_kept(state, what)
-            end = stand.attach()
-            stand.check_guest(end)
-            os.close(end.fd)
-        if state != stand.before:
-            stand.check_released(what)
-
-
-def disturb_all(world, attachment, argv, disturbances):
-    """disturbances(calls) gives (index, function of the tracer, what it is) for each run.  Returns
-    how the runs ended; what went wrong is collected, and told in the end."""
-    stand, wrong = Stand(world, attachment), []
-    disturbed = Disturbed(stand, argv)
-    ends = disturbed.ends
-    for index, disturb, what in disturbances(disturbed.calls()):
-        what = f"{argv[-1]}, call {index}, {what}"
-        try:
-            disturbed.run(index, disturb, what)
-        except Exception as error:
-            wrong.append(f"{what}: {error}")
-            stand.close()
-            stand = Stand(world, attachment)  # the other one is no longer as it was
-            disturbed = Disturbed(stand, argv)
-        if len(wrong) == WRONG_MAX:
-            break
-    stand.close()
-    assert not wrong, "\n".join(wrong)
-    return ends
-
-
-def fail_everywhere(world, attachment, argv, first):
-    """Each call from number first(calls) on fails with each error; and once for all with EINTR."""
-
-    def disturbances(calls):
-        for index in range(first(calls), len(calls)):
-            if calls[index].name in NEVER_FAILS:
-                continue
-            for number, always in (*((e, False) for e in ERRORS), (errno.EINTR, True)):
-                what = f"{calls[index]}: {os.strerror(number)}{' from then on' * always}"
-                yield index, lambda tracer: tracer.fail(number, always), what
-
-    return disturb_all(world, attachment, argv, disturbances)
-
-
-def refuse_everywhere(world, attachment, argv):
-    """Each netlink request is answered by each error."""
-
-    def disturbances(calls):
-        for index, call in enumerate(calls):
-            for number in REFUSALS if call.nl_type else ():
-                what = f"request {call.nl_type} refused: {os.strerror(number)}"
-                yield index, lambda tracer: tracer.refuse(number), what
-
-    return disturb_all(world, attachment, argv, disturbances)
-
-
-def first_own(calls):
-    """Where the helper's main() begins: it looks at its standard streams; the loader has done so
-    before, if the program is setuid, and so has libcap-ng looked at its privileges."""
-    last = max(i for i, call in enumerate(calls) if call.name == "prctl" and call.fd == 4)
-    return max(i for i, c in enumerate(calls[: last + 1]) if (c.name, c.fd) == ("fcntl", 0))
-
-
-def acting(calls):
-    """Where the network is first looked at: what is before is the same for all attachments."""
-    return next(i for i, call in enumerate(calls) if call.nl_type)
+from disturb import acting, fail_everywhere, first_own
+from stand import ATTACH, RELEASE
 
 
 @limit(280)
@@ -159,13 +13,7 @@ def test_attach_by_patch_with_any_call_failing(world):
     assert {"ok", "system", "drop", "handover"} <= ends, ends
 
 
-@limit(280)
+@limit(120)
 def test_release_of_patch_with_any_call_failing(world):
     ends = fail_everywhere(world, "patch", RELEASE, acting)
-    assert {"ok", "system"} <= ends, ends
-
-
-@limit(120)
-def test_attach_by_patch_with_any_request_refused(world):
-    ends = refuse_everywhere(world, "patch", ATTACH)
     assert {"ok", "system"} <= ends, ends
