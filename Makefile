@@ -158,4 +158,4 @@ uninstall:
 
 .PHONY: all unit clean help install uninstall
 .DELETE_ON_ERROR:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)

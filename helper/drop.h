@@ -27,8 +27,7 @@ enum drop_mode drop_look(void);
  * other; root also becomes @user and @group, without supplementary groups. Locked, and looked at
  * again. 0, or -1 with OUTCOME_DROP: then it is the caller's user, without any capability.
  */
-int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group,
-		      struct outcome *outcome);
+int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group, struct outcome *outcome);
 
 /* Gives up CAP_NET_ADMIN too: for what only reads. 0, or -1 with OUTCOME_DROP. */
 int drop_all(struct outcome *outcome);

@@ -24,17 +24,17 @@
 
 #include "policy.h"
 
-#define FILES_NEEDED 64		       /* descriptors, inherited ones among them */
+#define FILES_NEEDED 64 /* descriptors, inherited ones among them */
 /*
  * The kernel also counts all descriptors that the helper's user, one for all callers, has on
  * their way to receivers that have not read them yet, and lets nobody send over this limit.
  */
-#define FILES_WANTED 65536
-#define FD_ABOVE 32		       /* where nothing of the fixed numbers is */
+#define FILES_WANTED	       65536
+#define FD_ABOVE	       32	   /* where nothing of the fixed numbers is */
 #define INITIAL_USER_NAMESPACE 0xeffffffdu /* PROC_USER_INIT_INO of <linux/proc_ns.h> */
-#define SECONDS_TO_LIVE 5
-#define TIMER_SLACK_NS 50000 /* the kernel's own; a caller's can be centuries */
-#define ANSWER_SECONDS 2	       /* the kernel answers within the call; this is for bugs */
+#define SECONDS_TO_LIVE	       5
+#define TIMER_SLACK_NS	       50000 /* the kernel's own; a caller's can be centuries */
+#define ANSWER_SECONDS	       2     /* the kernel answers within the call; this is for bugs */
 
 /* As high as it goes and at least @wanted if we may; returns what it came to. */
 static rlim_t raise_limit(int which, rlim_t wanted)
@@ -150,13 +150,16 @@ int early_check_namespace(int route, struct outcome *outcome)
 		return 0;
 	return outcome_set(outcome, OUTCOME_FOREIGN_NAMESPACE,
 			   "this network namespace belongs to user namespace %lu, not to the "
-			   "machine's administrator", (unsigned long)st.st_ino);
+			   "machine's administrator",
+			   (unsigned long)st.st_ino);
 }
 
 int early_arrange(struct early *early, int reply, struct outcome *outcome)
 {
-	const int from[FD_END] = { [FD_REPLY] = reply,		[FD_ROUTE] = early->route,
-				   [FD_GENERIC] = early->generic, [FD_TUN] = early->tun,
+	const int from[FD_END] = { [FD_REPLY] = reply,
+				   [FD_ROUTE] = early->route,
+				   [FD_GENERIC] = early->generic,
+				   [FD_TUN] = early->tun,
 				   [FD_LOG] = early->log };
 	int above[FD_END];
 

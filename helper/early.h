@@ -26,6 +26,12 @@ struct early {
 	int route, generic, tun, log;
 };
 
+/* Nothing is open yet: 0 would be the caller's standard input. */
+#define EARLY_CLOSED                                                                               \
+	{                                                                                          \
+		-EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF,                    \
+	}
+
 /*
  * Stage 1. Afterwards: three standard streams, no environment, no signal but SIGKILL, SIGSTOP and,
  * after a few seconds, SIGALRM; limits as high as they go, not dumpable, in /. 0, or -1 with

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "early.h"
+#include "run.h"
 #include "say.h"
 
 static int option(int fd, int name)
@@ -31,9 +32,9 @@ static int look_at_peer(int fd, struct ucred *peer, const char **why)
 	*why = domain == -EBADF ? "is not open" : domain == -ENOTSOCK ? "is no socket" : NULL;
 	if (*why)
 		return -1;
-	*why = domain != AF_UNIX ? "is no AF_UNIX socket" :
+	*why = domain != AF_UNIX		  ? "is no AF_UNIX socket" :
 	       option(fd, SO_TYPE) != SOCK_STREAM ? "is no stream socket" :
-	       option(fd, SO_ACCEPTCONN) != 0 ? "is a listening socket" :
+	       option(fd, SO_ACCEPTCONN) != 0	  ? "is a listening socket" :
 	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0 || peer->pid == 0 ?
 						"is not connected" :
 						NULL;
@@ -105,8 +106,11 @@ int handover_receive(int route, struct request *request, struct caller *caller,
 	return read_message(request, outcome);
 }
 
-/* #syscall sendmsg fd=REPLY */
-int handover_send(const void *message, size_t len, int fd)
+/*
+ * Sends @len bytes with descriptor @fd (or -1: none) on FD_REPLY. 0, or a negative errno.
+ * #syscall sendmsg fd=REPLY
+ */
+static int send_with_fd(const void *message, size_t len, int fd)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(fd))];
@@ -120,7 +124,8 @@ int handover_send(const void *message, size_t len, int fd)
 
 	if (fd >= 0) {
 		header.msg_control = control.bytes;
-		header.msg_controllen = CMSG_LEN(sizeof(fd)); /* what QEMU expects, not CMSG_SPACE */
+		header.msg_controllen =
+			CMSG_LEN(sizeof(fd)); /* what QEMU expects, not CMSG_SPACE */
 		rights = CMSG_FIRSTHDR(&header);
 		rights->cmsg_level = SOL_SOCKET;
 		rights->cmsg_type = SCM_RIGHTS;
@@ -132,4 +137,54 @@ int handover_send(const void *message, size_t len, int fd)
 		return err;
 	sent = sendmsg(FD_REPLY, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent < 0 ? -errno : (size_t)sent == len ? 0 : -EMSGSIZE;
+}
+
+static int send_reply(const struct run *run)
+{
+	const bool hands_fd = run->outcome.code == OUTCOME_OK &&
+			      run->request.verb == REQUEST_ATTACH;
+	struct reply reply = { .code = run->outcome.code,
+			       .attach = run->plan.attach,
+			       .slot = run->tap.slot,
+			       .mac = run->tap.guest };
+	uint8_t message[REPLY_LEN];
+
+	if (!run->request.has_slot) /* QEMU's: success is one NUL byte, refusal the exit status */
+		return run->outcome.code ? -EACCES : send_with_fd("", 1, FD_TUN);
+	memcpy(reply.tap, run->tap.name, sizeof(reply.tap));
+	memcpy(reply.uplink, run->plan.uplink.name, sizeof(reply.uplink));
+	if (run->outcome.code)
+		outcome_text(&run->outcome, reply.text, sizeof(reply.text));
+	else
+		snprintf(reply.text, sizeof(reply.text), "%s", run->plan.why);
+	reply_encode(&reply, message);
+	return send_with_fd(message, sizeof(message), hands_fd ? FD_TUN : -1);
+}
+
+static void log_outcome(const struct run *run)
+{
+	const unsigned int line = policy_decide(&run->policy, &run->caller).line;
+
+	say_log(run->early.log, "uid=%u pid=%d result=%s rule=%s:%u tap=%s attach=%s uplink=%s",
+		run->caller.uid, run->caller.pid, outcome_name(run->outcome.code), POLICY_FILE,
+		line, run->tap.name, attach_name(run->plan.attach), run->plan.uplink.name);
+}
+
+void hand_over(struct run *run)
+{
+	struct outcome *outcome = &run->outcome;
+	char text[OUTCOME_TEXT_SIZE];
+	int err;
+
+	/* before the caller knows: afterwards he may be able to end us */
+	log_outcome(run);
+	err = run->can_reply ? send_reply(run) : -EBADF;
+	if (err && outcome->code == OUTCOME_OK && run->can_reply) {
+		outcome_set(outcome, OUTCOME_HANDOVER, "the reply could not be sent: %s",
+			    strerror(-err));
+		log_outcome(run);
+	}
+	if (err && outcome->code)
+		say_line(FD_ERR, "basilisk-tap-helper: %s",
+			 outcome_text(outcome, text, sizeof(text)));
 }

@@ -27,7 +27,4 @@ int handover_check(int fd, uint32_t uid, int *pid, struct outcome *outcome);
 int handover_receive(int route, struct request *request, struct caller *caller,
 		     struct outcome *outcome);
 
-/* Sends @len bytes with descriptor @fd (or -1: none) on FD_REPLY. 0, or a negative errno. */
-int handover_send(const void *message, size_t len, int fd);
-
 #endif

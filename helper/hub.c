@@ -18,7 +18,16 @@
 #define ALIAS "basilisk-tap"
 
 /* btlan's preferences, and bthub's: GUEST and FAN_OUT have a handle for each TAP, its ifindex. */
-enum { GUARD = 10, TURN = 11, HOST = 12, GROUP = 13, REST = 14, LAST = 99, GUEST = 10, FAN_OUT = 11 };
+enum {
+	GUARD = 10,
+	TURN = 11,
+	HOST = 12,
+	GROUP = 13,
+	REST = 14,
+	LAST = 99,
+	GUEST = 10,
+	FAN_OUT = 11
+};
 
 /* What bthub wears from its creation to its alias: a pair that was cut off there is still ours. */
 static struct mac mark(uint32_t host)
@@ -44,10 +53,12 @@ int hub_note(struct nl *nl, const struct hub *hub)
 {
 	char alias[LINK_ALIAS_SIZE];
 
-	snprintf(alias, sizeof(alias),
-		 ALIAS " host=%u attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d releasing=%d",
-		 hub->host, hub->attach, hub->uplink, hub->clsact, hub->allmulti, hub->promisc, hub->asked,
-		 hub->releasing);
+	snprintf(
+		alias, sizeof(alias),
+		ALIAS
+		" host=%u attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d releasing=%d",
+		hub->host, hub->attach, hub->uplink, hub->clsact, hub->allmulti, hub->promisc,
+		hub->asked, hub->releasing);
 	return link_set(nl, hub->index, &(struct link_change){ .alias = alias });
 }
 
@@ -120,7 +131,10 @@ static int build_switch(struct nl *nl, uint32_t host, const struct plan *plan, b
 		{ true, TC_INGRESS, TURN, PROGRAM_TO_GUEST, &prefix, to_guests },
 		{ beside, TC_INGRESS, HOST, PROGRAM_DESTINATION, &plan->uplink.mac, to_host },
 		{ true, TC_INGRESS, GROUP, PROGRAM_GROUP, NULL,
-		  patch ? to_all : beside ? to_this_host : bridge ? to_bridge : to_guests },
+		  patch	 ? to_all :
+		  beside ? to_this_host :
+		  bridge ? to_bridge :
+			   to_guests },
 		{ patch || bridge, TC_INGRESS, REST, patch ? PROGRAM_ANY : PROGRAM_PASS, NULL,
 		  patch ? to_lan : NULL },
 		{ bridge, TC_EGRESS, GUARD, PROGRAM_BRIDGE_TO_GUESTS, NULL, NULL },
@@ -142,9 +156,11 @@ static int build_switch(struct nl *nl, uint32_t host, const struct plan *plan, b
 static int prepare_end(struct nl *nl, int index, const struct mac *mac)
 {
 	const struct tc_place last = { index, TC_INGRESS, LAST, 1 };
-	int err = link_set(nl, index, &(struct link_change){ .mac = mac,
-							     .flags = IFF_NOARP, .mask = IFF_NOARP,
-							     .quiet = true });
+	int err = link_set(nl, index,
+			   &(struct link_change){ .mac = mac,
+						  .flags = IFF_NOARP,
+						  .mask = IFF_NOARP,
+						  .quiet = true });
 
 	if (!err)
 		err = tc_has_clsact(nl, index);
@@ -155,12 +171,10 @@ static int prepare_end(struct nl *nl, int index, const struct mac *mac)
 
 static int link_up(struct nl *nl, int index)
 {
-	return link_set(nl, index, &(struct link_change){ .flags = IFF_UP,
-							  .mask = IFF_UP });
+	return link_set(nl, index, &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });
 }
 
-static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool serve,
-		 struct hub *hub)
+static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool serve, struct hub *hub)
 {
 	/* in a bridge, a port's low address would become the bridge's; as the far end of the NIC,
 	 * btlan wears its address, so that the kernel takes what is sent to the host for its own */
@@ -169,9 +183,8 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 
 	if (plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST)
 		lan = plan->uplink.mac;
-	if (hub->attach != ATTACH_NO &&
-	    (hub->attach != plan->attach || hub->uplink != plan->uplink.index ||
-	     hub->host != host)) {
+	if (hub->attach != ATTACH_NO && (hub->attach != plan->attach ||
+					 hub->uplink != plan->uplink.index || hub->host != host)) {
 		err = patch_port_disconnect(nl, hub);
 		hub->clsact = hub->allmulti = hub->promisc = false;
 	}
@@ -211,13 +224,15 @@ static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, 
 		return -EEXIST;
 	/* noted before it is done, once: release lowers a card that was down */
 	snprintf(alias, sizeof(alias), ALIAS " raised=%d", card->flags & IFF_UP ? 0 : card->index);
-	err = link_set(nl, bridge->index, &(struct link_change){
-				.alias = bridge->alias[0] ? NULL : alias, .quiet = true });
+	err = link_set(
+		nl, bridge->index,
+		&(struct link_change){ .alias = bridge->alias[0] ? NULL : alias, .quiet = true });
 	if (!err)
-		err = link_set(nl, card->index, &(struct link_change){ .move = true,
-								       .master = bridge->index,
-								       .flags = IFF_UP,
-								       .mask = IFF_UP });
+		err = link_set(nl, card->index,
+			       &(struct link_change){ .move = true,
+						      .master = bridge->index,
+						      .flags = IFF_UP,
+						      .mask = IFF_UP });
 	return err ? err : link_up(nl, bridge->index);
 }
 
@@ -243,15 +258,16 @@ static int ensure_pair(struct nl *nl, uint32_t host, struct hub *hub, struct out
 	int err = hub->index ? -EEXIST : link_create_pair(nl, HUB_NAME, HUB_LAN_NAME, &marked);
 
 	if (err && err != -EEXIST)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s%s", HUB_NAME, strerror(-err),
+		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s%s", HUB_NAME,
+				   strerror(-err),
 				   err == -EOPNOTSUPP ? " (kernel module veth?)" : "");
 	/* -EEXIST without our having seen it: another helper was faster, or somebody else */
 	if (!hub->index && hub_find(nl, host, hub, outcome))
 		return -1;
 	err = !hub->index ? -ENODEV : link_has_address(nl, hub->index, hub->lan);
 	if (err > 0)
-		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s has an address", HUB_NAME,
-				   HUB_LAN_NAME);
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s has an address",
+				   HUB_NAME, HUB_LAN_NAME);
 	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "%s: %s", HUB_NAME, strerror(-err)) : 0;
 }
 
@@ -264,7 +280,8 @@ int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, stru
 	if (plan->attach == ATTACH_BRIDGE && strcmp(card.name, UPLINK_BRIDGE) != 0)
 		err = ensure_bridge(nl, host, &card, &plan->uplink);
 	if (err)
-		return outcome_set(outcome, err == -EEXIST ? OUTCOME_FOREIGN_DEVICE : OUTCOME_SYSTEM,
+		return outcome_set(outcome,
+				   err == -EEXIST ? OUTCOME_FOREIGN_DEVICE : OUTCOME_SYSTEM,
 				   "%s for %s: %s", UPLINK_BRIDGE, card.name,
 				   err == -EEXIST ? "it is not ours" : strerror(-err));
 	if (ensure_pair(nl, host, hub, outcome))
@@ -272,8 +289,10 @@ int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, stru
 	err = build(nl, host, plan, serve, hub);
 	if (err)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "building %s and %s: %s%s", HUB_NAME,
-				   HUB_LAN_NAME, strerror(-err), err == -ENOENT || err == -EOPNOTSUPP ?
-				   " (kernel modules cls_bpf, act_mirred?)" : "");
+				   HUB_LAN_NAME, strerror(-err),
+				   err == -ENOENT || err == -EOPNOTSUPP ?
+					   " (kernel modules cls_bpf, act_mirred?)" :
+					   "");
 	return 0;
 }
 
@@ -281,8 +300,10 @@ int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
 {
 	const struct tc_place own = { hub->index, TC_INGRESS, GUEST, (uint32_t)tap->index };
 	const struct tc_place all = { hub->index, TC_INGRESS, FAN_OUT, (uint32_t)tap->index };
-	const struct tc_action take[] = { { TC_REDIRECT, tap->index, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct tc_action copy[] = { { TC_MIRROR_ON, tap->index, TC_EGRESS }, { TC_END, 0, 0 } };
+	const struct tc_action take[] = { { TC_REDIRECT, tap->index, TC_EGRESS },
+					  { TC_END, 0, 0 } };
+	const struct tc_action copy[] = { { TC_MIRROR_ON, tap->index, TC_EGRESS },
+					  { TC_END, 0, 0 } };
 	int err = tc_replace(nl, own, PROGRAM_DESTINATION, &tap->guest, take);
 
 	return err ? err : tc_replace(nl, all, PROGRAM_GROUP_FROM_OTHERS, &tap->guest, copy);

@@ -11,7 +11,7 @@
 #include "tap.h"
 #include "uplink.h"
 
-#define HUB_NAME "bthub"
+#define HUB_NAME     "bthub"
 #define HUB_LAN_NAME "btlan"
 
 /* What stands; noted in bthub's alias, which is the only memory between two runs. */
@@ -34,9 +34,9 @@ struct hub {
 int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome);
 
 /*
- * Ensures the pair and its static switch for @plan, up, from what hub_find() found, with nothing on the NIC yet: whatever
- * an earlier plan connected it to is disconnected first. For ATTACH_BRIDGE the bridge takes the
- * card's place as the plan's uplink. 0 or -1 with @outcome.
+ * Ensures the pair and its static switch for @plan, up, from what hub_find() found, with nothing on
+ * the NIC yet: whatever an earlier plan connected it to is disconnected first. For ATTACH_BRIDGE
+ * the bridge takes the card's place as the plan's uplink. 0 or -1 with @outcome.
  */
 int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, struct hub *hub,
 	       struct outcome *outcome);

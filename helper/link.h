@@ -19,7 +19,7 @@
 struct link {
 	int index; /* 0: no interface */
 	char name[IFNAME_SIZE];
-	char kind[IFNAME_SIZE];	 /* "" for real hardware */
+	char kind[IFNAME_SIZE];	   /* "" for real hardware */
 	char port_of[IFNAME_SIZE]; /* the kind of the master: "bridge", "bond", …; or "" */
 	char alias[LINK_ALIAS_SIZE];
 	unsigned int hardware; /* ARPHRD_… */
@@ -35,13 +35,13 @@ struct link {
 
 /* What link_set() changes; everything else stays. */
 struct link_change {
-	const struct mac *mac;	/* NULL: stays */
-	const char *alias;	/* NULL: stays */
-	bool move;		/* to be a port of … */
-	int master;		/* … this bridge; 0: of none */
-	unsigned int flags;	/* IFF_… as they are to be … */
-	unsigned int mask;	/* … for the bits set here */
-	bool quiet;		/* no IPv6 address of its own, ever */
+	const struct mac *mac; /* NULL: stays */
+	const char *alias;     /* NULL: stays */
+	bool move;	       /* to be a port of … */
+	int master;	       /* … this bridge; 0: of none */
+	unsigned int flags;    /* IFF_… as they are to be … */
+	unsigned int mask;     /* … for the bits set here */
+	bool quiet;	       /* no IPv6 address of its own, ever */
 };
 
 /* Looks @name up, or @index where @name is NULL. 0, -ENODEV, or another negative errno. */
@@ -70,7 +70,8 @@ int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *u
 
 /*
  * 1 where either interface (@other 0: none) has an address of somebody's, 0 where not, or a
- * negative errno. IPv6 link-local ones do not count: the kernel gives them to every card that is up.
+ * negative errno. IPv6 link-local ones do not count: the kernel gives them to every card that is
+ * up.
  */
 int link_has_address(struct nl *nl, int index, int other);
 

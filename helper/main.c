@@ -12,9 +12,10 @@
  *   6 act        likewise
  *   7 hand over  exit
  */
+#include <errno.h>
 #include <unistd.h>
 
-#include "act.h"
+#include "run.h"
 #include "drop.h"
 #include "early.h"
 #include "filter.h"
@@ -23,7 +24,8 @@
 /* #syscall exit_group */
 int main(int argc, char *argv[])
 {
-	static struct run run; /* large, and never on a stack whose limit the caller has set */
+	/* large, and never on a stack whose limit the caller has set */
+	static struct run run = { .early = EARLY_CLOSED };
 	struct outcome *outcome = &run.outcome;
 	uint32_t user, group;
 	int failed = 0;
@@ -32,27 +34,27 @@ int main(int argc, char *argv[])
 	failed = early_distrust(argc, outcome);
 	/* 2 */
 	run.mode = drop_look();
-	act_note_caller(&run);
+	decide_note_caller(&run);
 	if (!failed)
 		failed = early_open(&run.early, outcome);
 	/* 3: whatever failed, nothing is said before this */
-	act_own_user(&run, &user, &group);
+	decide_own_user(&run, &user, &group);
 	if (drop_to_net_admin(run.mode, user, group, outcome))
 		failed = -1;
 	/* 4 */
 	if (!failed)
 		failed = request_parse(argc, argv, &run.request, outcome);
-	if (!failed && !act_needs_privilege(&run))
-		return act_tell(&run);
+	if (!failed && !decide_needs_privilege(&run))
+		return tell(&run);
 	if (!failed)
-		failed = act_decide(&run);
+		failed = decide(&run);
 	/* 5 */
 	if (!failed)
 		failed = filter_load(outcome);
 	/* 6 */
 	if (!failed)
-		act_do(&run);
+		act(&run);
 	/* 7 */
-	act_hand_over(&run);
+	hand_over(&run);
 	_exit(outcome->code);
 }

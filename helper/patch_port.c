@@ -78,8 +78,8 @@ static int set_flag(struct nl *nl, struct hub *hub, const struct link *uplink, u
 	*ours = true;
 	err = hub_note(nl, hub);
 	return err ? err :
-		     link_set(nl, uplink->index, &(struct link_change){ .flags = flag,
-									.mask = flag });
+		     link_set(nl, uplink->index,
+			      &(struct link_change){ .flags = flag, .mask = flag });
 }
 
 static int accept_guest(struct nl *nl, struct hub *hub, const struct plan *plan,
@@ -100,7 +100,8 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 	int err;
 
 	if (plan->attach == ATTACH_JOIN || plan->attach == ATTACH_BRIDGE)
-		return link_set(nl, hub->lan, &(struct link_change){ .move = true, .master = hub->uplink });
+		return link_set(nl, hub->lan,
+				&(struct link_change){ .move = true, .master = hub->uplink });
 	if (plan->attach == ATTACH_NONE)
 		return 0;
 	err = tc_has_clsact(nl, hub->uplink);
@@ -120,7 +121,8 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 
 int patch_port_disconnect(struct nl *nl, const struct hub *hub)
 {
-	const unsigned int ours = (hub->allmulti ? IFF_ALLMULTI : 0) | (hub->promisc ? IFF_PROMISC : 0);
+	const unsigned int ours = (hub->allmulti ? IFF_ALLMULTI : 0) |
+				  (hub->promisc ? IFF_PROMISC : 0);
 	int err = 0;
 
 	if (hub->attach == ATTACH_JOIN || hub->attach == ATTACH_BRIDGE)

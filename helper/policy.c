@@ -11,10 +11,10 @@
 #include "mac.h"
 #include "number.h"
 
-#define WORDS_MAX 4 /* a longer line is not understood */
-#define TAPS_DEFAULT 8
+#define WORDS_MAX     4 /* a longer line is not understood */
+#define TAPS_DEFAULT  8
 #define TOTAL_DEFAULT 64
-#define TOTAL_MAX 192 /* well under TAPS_MAX: several helpers may be at the limit at once */
+#define TOTAL_MAX     192 /* well under TAPS_MAX: several helpers may be at the limit at once */
 
 struct line {
 	unsigned int number;
@@ -57,17 +57,18 @@ static int read_rule(struct policy *policy, const struct line *line)
 	rule->line = line->number;
 	if (line->words == 2 && strcmp(line->word[1], "all") == 0) {
 		rule->who = POLICY_ALL;
-	} else if (line->words == 3 && (strcmp(line->word[1], "user") == 0 ||
-					strcmp(line->word[1], "group") == 0)) {
+	} else if (line->words == 3 &&
+		   (strcmp(line->word[1], "user") == 0 || strcmp(line->word[1], "group") == 0)) {
 		rule->who = line->word[1][0] == 'u' ? POLICY_USER : POLICY_GROUP;
 		err = number_parse(name, strlen(name), UINT32_MAX - 1, &rule->id);
 		if (err)
 			err = text_find_name(rule->who == POLICY_USER ? line->users : line->groups,
 					     name, &rule->id);
 		if (err)
-			return bad(line, 2, rule->who == POLICY_USER ?
-						    "is no user in /etc/passwd and no number" :
-						    "is no group in /etc/group and no number");
+			return bad(line, 2,
+				   rule->who == POLICY_USER ?
+					   "is no user in /etc/passwd and no number" :
+					   "is no group in /etc/group and no number");
 	} else {
 		return bad(line, 1, "is not 'all', 'user NAME' or 'group NAME'");
 	}
@@ -128,9 +129,9 @@ static const struct {
 	size_t words_min, words_max;
 	int (*read)(struct policy *policy, const struct line *line);
 } keywords[] = {
-	{ "allow", 2, 3, read_rule },	    { "deny", 2, 3, read_rule },
-	{ "uplink", 2, 2, read_uplink },    { "attach", 2, 2, read_attach },
-	{ "join", 2, 2, read_join },	    { "max-taps", 2, 2, read_max_taps },
+	{ "allow", 2, 3, read_rule },	       { "deny", 2, 3, read_rule },
+	{ "uplink", 2, 2, read_uplink },       { "attach", 2, 2, read_attach },
+	{ "join", 2, 2, read_join },	       { "max-taps", 2, 2, read_max_taps },
 	{ "max-total", 2, 2, read_max_total }, { "guests", 2, 2, read_guests },
 };
 
@@ -141,7 +142,8 @@ static int read_line(struct policy *policy, char *bytes, struct line *line)
 	if (comment)
 		*comment = '\0';
 	line->words = 0;
-	for (char *word = strtok_r(bytes, " \t", &save); word; word = strtok_r(NULL, " \t", &save)) {
+	for (char *word = strtok_r(bytes, " \t", &save); word;
+	     word = strtok_r(NULL, " \t", &save)) {
 		if (line->words == WORDS_MAX)
 			return bad(line, 0, "has too many words behind it");
 		line->word[line->words++] = word;
@@ -199,23 +201,23 @@ struct decision policy_decide(const struct policy *policy, const struct caller *
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (rule->who == POLICY_ALL || (rule->who == POLICY_USER && rule->id == caller->uid) ||
+		if (rule->who == POLICY_ALL ||
+		    (rule->who == POLICY_USER && rule->id == caller->uid) ||
 		    (rule->who == POLICY_GROUP && is_in_group(caller, rule->id)))
 			return (struct decision){ rule->allow || caller->uid == 0, rule->line };
 	}
 	return (struct decision){ caller->uid == 0, 0 };
 }
 
-int policy_permit(const struct policy *policy, const struct caller *caller,
-		  struct outcome *outcome)
+int policy_permit(const struct policy *policy, const struct caller *caller, struct outcome *outcome)
 {
 	const struct decision decision = policy_decide(policy, caller);
 
 	if (decision.allow)
 		return 0;
 	if (policy->missing)
-		return outcome_set(outcome, OUTCOME_NO_POLICY, "there is no %s, so only root is allowed",
-				   POLICY_FILE);
+		return outcome_set(outcome, OUTCOME_NO_POLICY,
+				   "there is no %s, so only root is allowed", POLICY_FILE);
 	if (decision.line == 0)
 		return outcome_set(outcome, OUTCOME_DENIED, "no line of %s matches user %u",
 				   POLICY_FILE, caller->uid);

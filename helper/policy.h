@@ -15,7 +15,7 @@
 #include "outcome.h"
 #include "text.h"
 
-#define POLICY_FILE POLICY_DIR "/helper.conf"
+#define POLICY_FILE	 POLICY_DIR "/helper.conf"
 #define POLICY_RULES_MAX 64
 #define POLICY_JOINS_MAX 8
 

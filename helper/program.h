@@ -31,7 +31,7 @@ enum program_name {
 	PROGRAM_PASS,		   /* verdict: on to the stack */
 	PROGRAM_BRIDGE_TO_GUESTS,  /* verdict: drop what a bridge keeps to itself, pass the rest */
 	PROGRAM_GUARD,		   /* verdict: drop what no Mac sends and hurts a network */
-	PROGRAM_GUARD_SERVING,	   /* verdict: that, but DHCP servers and router advertisements */
+	PROGRAM_GUARD_SERVING,     /* verdict: that, but not of servers: see need_no_server() */
 	PROGRAM_COUNT
 };
 
@@ -43,7 +43,8 @@ struct program {
 	uint8_t patch[PROGRAM_MAX];
 };
 
-/* The program with @mac in its places; for PROGRAM_…GUEST, …GROUP and …GUARD any guest's will do. */
+/* The program with @mac in its places; for PROGRAM_…GUEST, …GROUP and …GUARD any guest's will do.
+ */
 struct program program_make(enum program_name name, const struct mac *mac);
 
 #endif

@@ -61,7 +61,10 @@ static void fact(struct printer *p, const char *name, const struct field *fields
 			len = put(line, len, sizeof(line), "\"", false);
 		if (p->json || i)
 			len = put(line, len, sizeof(line), f->key, false);
-		len = put(line, len, sizeof(line), p->json ? (text ? "\": \"" : "\": ") : i ? " " : "",
+		len = put(line, len, sizeof(line),
+			  p->json ? (text ? "\": \"" : "\": ") :
+			  i	  ? " " :
+				    "",
 			  false);
 		len = put(line, len, sizeof(line), text ? f->text : number, p->json);
 		if (p->json && text)
@@ -75,8 +78,8 @@ static void fact(struct printer *p, const char *name, const struct field *fields
 	p->any = true;
 }
 
-#define FACT(p, name, ...) \
-	fact(p, name, (const struct field[]){ __VA_ARGS__ }, \
+#define FACT(p, name, ...)                                                                         \
+	fact(p, name, (const struct field[]){ __VA_ARGS__ },                                       \
 	     sizeof((const struct field[]){ __VA_ARGS__ }) / sizeof(struct field))
 
 static void print_policy(struct printer *p, const struct status *s)
@@ -136,9 +139,10 @@ static void print_auto(struct printer *p, const struct outcome *refusal, const s
 	FACT(p, "ether auto",
 	     { "attach", refusal->code ? "peer to peer only" : attach_name(plan->attach), 0 },
 	     { "code", outcome_name(refusal->code), 0 },
-	     { "because", refusal->code ? outcome_text(refusal, text, sizeof(text)) :
-			  plan->why[0]	? plan->why :
-					  plan->chosen,
+	     { "because",
+	       refusal->code ? outcome_text(refusal, text, sizeof(text)) :
+	       plan->why[0]  ? plan->why :
+			       plan->chosen,
 	       0 });
 }
 
@@ -167,7 +171,10 @@ int status_print(struct nl *route, struct nl *generic, const struct status *stat
 	FACT(&p, "privilege", { "mode", drop_mode_name(status->mode), 0 },
 	     { "user", NULL, status->caller->uid });
 	FACT(&p, "uplink", { "name", plan.uplink.index ? plan.uplink.name : "none", 0 },
-	     { "because", uplink.code ? uplink.what : plan.uplink.index ? plan.chosen : plan.why,
+	     { "because",
+	       uplink.code	 ? uplink.what :
+	       plan.uplink.index ? plan.chosen :
+				   plan.why,
 	       0 });
 	if (hub.lan)
 		tc_drops(route, hub.lan, &drops);
@@ -195,8 +202,8 @@ int status_check(const struct status *status, const char *user, struct caller *w
 	if (user[0]) {
 		if (number_parse(user, strlen(user), UINT32_MAX - 1, &who->uid) &&
 		    text_find_name(status->users, user, &who->uid))
-			return outcome_set(outcome, OUTCOME_USAGE, "there is no user %s in /etc/passwd",
-					   user);
+			return outcome_set(outcome, OUTCOME_USAGE,
+					   "there is no user %s in /etc/passwd", user);
 		name_of(status->users, who->uid, name, sizeof(name));
 		text_find_group_of(status->users, name, &who->gid);
 		count = text_find_groups(status->groups, name, who->groups, 65536);
@@ -204,8 +211,8 @@ int status_check(const struct status *status, const char *user, struct caller *w
 	}
 	decision = policy_decide(status->policy, who);
 	if (decision.line)
-		say_line(FD_OUT, "user %u: %s by %s:%u", who->uid, decision.allow ? "allowed" : "denied",
-			 POLICY_FILE, decision.line);
+		say_line(FD_OUT, "user %u: %s by %s:%u", who->uid,
+			 decision.allow ? "allowed" : "denied", POLICY_FILE, decision.line);
 	else
 		say_line(FD_OUT, "user %u: %s, no line of %s matches", who->uid,
 			 decision.allow ? "allowed as root" : "denied", POLICY_FILE);

@@ -17,7 +17,7 @@
 #include "tc.h"
 
 #define LIST_TRIES 20 /* others may come and go while we list */
-#define ALIAS "basilisk-tap uid="
+#define ALIAS	   "basilisk-tap uid="
 
 static void name_tap(struct tap *tap, uint32_t host, uint32_t uid, unsigned int slot)
 {
@@ -109,8 +109,8 @@ static int claim(struct nl *nl, int tun, const struct tap *tap)
 }
 
 /* Counted when ours is there: of two that race for the last place both may lose, never both win. */
-static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy, const struct tap *tap,
-		       struct outcome *outcome)
+static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy,
+		       const struct tap *tap, struct outcome *outcome)
 {
 	static struct taps taps;
 	int err = tap_list(nl, host, &taps);
@@ -120,7 +120,8 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 		return outcome_set(outcome, OUTCOME_SYSTEM, "counting TAPs: %s", strerror(-err));
 	for (size_t i = 0; i < taps.count; i++) {
 		own += taps.tap[i].uid == tap->uid;
-		/* uids with the same low 12 bits share addresses: one would get the other's frames */
+		/* uids with the same low 12 bits share addresses: one would get the other's frames
+		 */
 		if (taps.tap[i].uid != tap->uid && mac_equal(&taps.tap[i].guest, &tap->guest))
 			return outcome_set(outcome, OUTCOME_SLOT_BUSY,
 					   "slot %u has the MAC of user %u's slot %u", tap->slot,
@@ -160,8 +161,8 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	int err = -EBUSY;
 
 	if (slot >= (int)policy->max_taps)
-		return outcome_set(outcome, OUTCOME_QUOTA, "slot %d: 'max-taps' allows 0 to %u", slot,
-				   policy->max_taps - 1);
+		return outcome_set(outcome, OUTCOME_QUOTA, "slot %d: 'max-taps' allows 0 to %u",
+				   slot, policy->max_taps - 1);
 	sweep_leftovers(nl, tun, host);
 	for (unsigned int s = first + 1; s-- > last && err == -EBUSY;) {
 		name_tap(tap, host, caller->uid, s);
@@ -173,7 +174,8 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
 				   policy->max_taps);
 	if (err == -EINVAL || err == -EEXIST)
-		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is no TAP of ours", tap->name);
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is no TAP of ours",
+				   tap->name);
 	/* set anyway: a leftover can then be attached to by its own user only */
 	if (!err && ioctl(tun, TUNSETOWNER, (unsigned long)caller->uid) < 0)
 		err = -errno;
@@ -213,11 +215,13 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	char alias[LINK_ALIAS_SIZE];
 	int err;
 
-	snprintf(alias, sizeof(alias), ALIAS "%u slot=%u pid=%d", tap->uid, tap->slot,
-		 caller->pid);
-	err = link_set(nl, tap->index, &(struct link_change){ .mac = &mac, .alias = alias,
-							      .flags = IFF_NOARP,
-							      .mask = IFF_NOARP, .quiet = true });
+	snprintf(alias, sizeof(alias), ALIAS "%u slot=%u pid=%d", tap->uid, tap->slot, caller->pid);
+	err = link_set(nl, tap->index,
+		       &(struct link_change){ .mac = &mac,
+					      .alias = alias,
+					      .flags = IFF_NOARP,
+					      .mask = IFF_NOARP,
+					      .quiet = true });
 	if (!err)
 		err = tc_ensure_clsact(nl, tap->index);
 	if (!err)
@@ -225,7 +229,7 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	if (!err)
 		err = tc_replace(nl, entry, PROGRAM_SOURCE, &tap->guest, to_hub);
 	if (!err)
-		err = link_set(nl, tap->index, &(struct link_change){ .flags = IFF_UP,
-								      .mask = IFF_UP });
+		err = link_set(nl, tap->index,
+			       &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });
 	return err;
 }

@@ -116,9 +116,9 @@ static int put_action(struct nlmsghdr *message, const struct tc_action *action, 
 	case TC_MIRROR_ON:
 	case TC_MIRROR_IN:
 		mirred.eaction = in ? TCA_INGRESS_MIRROR : TCA_EGRESS_MIRROR;
-		mirred.action = action->kind == TC_MIRROR    ? TC_ACT_PIPE
-				: action->kind == TC_MIRROR_ON ? TC_ACT_UNSPEC
-							       : TC_ACT_OK;
+		mirred.action = action->kind == TC_MIRROR    ? TC_ACT_PIPE :
+				action->kind == TC_MIRROR_ON ? TC_ACT_UNSPEC :
+							       TC_ACT_OK;
 		break;
 	case TC_REDIRECT:
 		mirred.eaction = in ? TCA_INGRESS_REDIR : TCA_EGRESS_REDIR;
@@ -146,8 +146,8 @@ static struct tcmsg filter_header(struct tc_place place)
 						     htons(ETH_P_ALL)) };
 }
 
-int tc_replace(struct nl *nl, struct tc_place place, enum program_name name,
-	       const struct mac *mac, const struct tc_action *actions)
+int tc_replace(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	       const struct tc_action *actions)
 {
 	const struct program program = program_make(name, mac);
 	const struct tcmsg header = filter_header(place);

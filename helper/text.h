@@ -27,7 +27,8 @@ char *text_next(struct text *text, char end);
 
 /*
  * Looks @name up in a text in the form of passwd(5) or group(5), from its beginning, and sets
- * *@id to the number in the third field. 0, -ENOENT, or -EINVAL: no number there. No name service is asked.
+ * *@id to the number in the third field. 0, -ENOENT, or -EINVAL: no number there. No name service
+ * is asked.
  */
 int text_find_name(struct text *text, const char *name, uint32_t *id);
 

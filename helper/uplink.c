@@ -110,7 +110,9 @@ static bool is_ethernet(const struct link *link)
  */
 static bool is_card(const struct link *link)
 {
-	static const char *const kinds[] = { "", "bond", "team", "vlan", "bridge", "veth", "macvlan" };
+	static const char *const kinds[] = {
+		"", "bond", "team", "vlan", "bridge", "veth", "macvlan"
+	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(link->kind, kinds[i]) == 0)
@@ -214,9 +216,11 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	int wireless;
 
 	if (!up->index) {
-		uplink_fall_back(plan, ATTACH_NONE, policy->uplink_none ?
-						"the policy says 'uplink none'" :
-						"there is no network card with a default route or a carrier");
+		uplink_fall_back(
+			plan, ATTACH_NONE,
+			policy->uplink_none ?
+				"the policy says 'uplink none'" :
+				"there is no network card with a default route or a carrier");
 		return 0;
 	}
 	if (up->master && link_find(route, NULL, up->master, &bridge))
@@ -224,15 +228,17 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	if (strcmp(bridge.kind, "bridge") == 0) {
 		if (join(policy, &bridge, plan) == 0)
 			return 0;
-		snprintf(why, sizeof(why), "%s is %s %s, which no 'join' line of %s names", up->name,
-			 up->master ? "a port of bridge" : "the bridge", bridge.name, POLICY_FILE);
+		snprintf(why, sizeof(why), "%s is %s %s, which no 'join' line of %s names",
+			 up->name, up->master ? "a port of bridge" : "the bridge", bridge.name,
+			 POLICY_FILE);
 		plan->uplink = bridge; /* where the host's own stack is */
 		uplink_fall_back(plan, ATTACH_HOST, why);
 		return 0;
 	}
 	if (strcmp(up->port_of, "bond") == 0 || strcmp(up->port_of, "team") == 0)
-		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s %s: name that",
-				   up->name, up->port_of, bridge.name);
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
+				   "%s is a part of %s %s: name that", up->name, up->port_of,
+				   bridge.name);
 	wireless = plan->wired ? 0 : is_wireless(generic, up->index);
 	if (wireless < 0)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "nl80211 about %s: %s", up->name,
@@ -254,15 +260,17 @@ static int plan_bridge(struct nl *route, struct nl *generic, struct plan *plan,
 	int used = link_has_address(route, up->index, 0);
 
 	if (used > 0)
-		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "'attach bridge' in %s is for a spare "
-				   "card, and %s has addresses", POLICY_FILE, up->name);
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
+				   "'attach bridge' in %s is for a spare "
+				   "card, and %s has addresses",
+				   POLICY_FILE, up->name);
 	if (up->master && link_find(route, NULL, up->master, &master) == 0 &&
 	    strcmp(master.name, UPLINK_BRIDGE) != 0)
-		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s already", up->name,
-				   master.name);
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s already",
+				   up->name, master.name);
 	if (used < 0 || is_wireless(generic, up->index))
-		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is wireless and cannot be bridged",
-				   up->name);
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
+				   "%s is wireless and cannot be bridged", up->name);
 	plan->attach = ATTACH_BRIDGE;
 	return 0;
 }
@@ -280,16 +288,20 @@ static int plan_named(struct nl *route, struct nl *generic, const struct policy 
 		return 0;
 	}
 	if (!plan->uplink.index)
-		return outcome_set(outcome, OUTCOME_NO_UPLINK, "'attach %s' in %s needs an uplink, and "
-				   "there is none", attach_name(wanted), POLICY_FILE);
+		return outcome_set(outcome, OUTCOME_NO_UPLINK,
+				   "'attach %s' in %s needs an uplink, and "
+				   "there is none",
+				   attach_name(wanted), POLICY_FILE);
 	if (wanted == ATTACH_BRIDGE)
 		return plan_bridge(route, generic, plan, outcome);
 	if (plan_auto(route, generic, policy, plan, outcome))
 		return -1;
 	if (plan->attach != ATTACH_PATCH)
-		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "'attach patch' in %s does not fit: %s",
-				   POLICY_FILE, plan->attach == ATTACH_JOIN ?
-				   "the uplink is a port of a bridge" : plan->why);
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
+				   "'attach patch' in %s does not fit: %s", POLICY_FILE,
+				   plan->attach == ATTACH_JOIN ?
+					   "the uplink is a port of a bridge" :
+					   plan->why);
 	return 0;
 }
 
@@ -307,8 +319,9 @@ int uplink_plan(struct nl *route, struct nl *generic, const struct policy *polic
 	else if (!policy->uplink_none)
 		err = find_card(route, generic, &plan->uplink, &why, &plan->wired);
 	if (err == -ENODEV)
-		return outcome_set(outcome, OUTCOME_NO_UPLINK, "'uplink %s' in %s: no such interface",
-				   policy->uplink, POLICY_FILE);
+		return outcome_set(outcome, OUTCOME_NO_UPLINK,
+				   "'uplink %s' in %s: no such interface", policy->uplink,
+				   POLICY_FILE);
 	if (err)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "looking for the uplink: %s",
 				   strerror(-err));

@@ -13,10 +13,10 @@
 /* What is to be built. Owned by whoever declared it. */
 struct plan {
 	enum attach attach;
-	struct link uplink; /* the card, or the bridge for ATTACH_JOIN; index 0: none */
-	bool wired;	 /* nl80211 was asked and does not know it */
-	bool asked;	 /* the caller named the bridge */
-	char chosen[48]; /* why this uplink */
+	struct link uplink;	     /* the card, or the bridge for ATTACH_JOIN; index 0: none */
+	bool wired;		     /* nl80211 was asked and does not know it */
+	bool asked;		     /* the caller named the bridge */
+	char chosen[48];	     /* why this uplink */
 	char why[OUTCOME_WHAT_SIZE]; /* why not more; "" where there is no more */
 };
 

@@ -10,8 +10,17 @@
 #include "bytes.h"
 #include "frame.h"
 
-enum { AT_TYPE = 12, AT_MAGIC = 14, AT_VERSION = 18, AT_KIND = 19, AT_COOKIE = 20, AT_ECHO = 28,
-       AT_MODE = 36, AT_ATTACH = 37, AT_FLAGS = 38 };
+enum {
+	AT_TYPE = 12,
+	AT_MAGIC = 14,
+	AT_VERSION = 18,
+	AT_KIND = 19,
+	AT_COOKIE = 20,
+	AT_ECHO = 28,
+	AT_MODE = 36,
+	AT_ATTACH = 37,
+	AT_FLAGS = 38
+};
 
 static const uint8_t magic[4] = { 'B', 'T', 'A', 'P' };
 
@@ -45,8 +54,8 @@ int control_decode(const uint8_t *frame, size_t len, struct control *control)
 		return -EINVAL;
 	if (frame[AT_VERSION] != 1)
 		return -EPROTO;
-	if (frame[AT_KIND] < CONTROL_HELLO || frame[AT_KIND] > CONTROL_BYE ||
-	    frame[AT_MODE] > 1 || frame[AT_ATTACH] >= ATTACH_COUNT)
+	if (frame[AT_KIND] < CONTROL_HELLO || frame[AT_KIND] > CONTROL_BYE || frame[AT_MODE] > 1 ||
+	    frame[AT_ATTACH] >= ATTACH_COUNT)
 		return -EINVAL;
 	memset(&c, 0, sizeof(c));
 	c.destination = frame_destination(frame);

@@ -20,7 +20,7 @@
 #include "mac.h"
 #include "siphash.h"
 
-#define CONTROL_LEN 60
+#define CONTROL_LEN	       60
 #define CONTROL_COOKIE_SECONDS 16 /* a cookie is valid in its own slot of time and the next */
 
 enum control_type {

@@ -12,8 +12,8 @@
 
 #include "mac.h"
 
-#define FRAME_MIN 14	/* bytes: the header alone; the emulator ends a pass on less */
-#define FRAME_MAX 1514	/* bytes: the emulator's buffer; more would be cut silently */
+#define FRAME_MIN		14   /* bytes: the header alone; the emulator ends a pass on less */
+#define FRAME_MAX		1514 /* bytes: the emulator's buffer; more would be cut silently */
 #define FRAME_ETHERTYPE_CONTROL 0x88b6 /* IEEE local experimental 2: confirmation frames */
 
 enum frame_error {

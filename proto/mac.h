@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAC_LEN 6
+#define MAC_LEN	     6
 #define MAC_TEXT_LEN 18 /* "b2:00:11:22:33:44" and the final NUL */
-#define MAC_SLOTS 16	/* of each user */
+#define MAC_SLOTS    16 /* of each user */
 
 struct mac {
 	uint8_t byte[MAC_LEN];

@@ -50,8 +50,7 @@ static const struct {
 				       "or ask for --br=auto" },
 	[OUTCOME_QUOTA] = { "quota", "all slots are taken",
 			    "end an emulator, or raise 'max-taps' in the policy" },
-	[OUTCOME_SLOT_BUSY] = { "slot-busy", "that slot is in use",
-				"ask for another slot" },
+	[OUTCOME_SLOT_BUSY] = { "slot-busy", "that slot is in use", "ask for another slot" },
 	[OUTCOME_FOREIGN_DEVICE] = { "foreign-device",
 				     "an interface with a name of ours is not ours",
 				     "rename or remove it; the helper never takes over what it "

@@ -11,29 +11,29 @@
 /* On the wire and in scripts: never renumber, add at the end. */
 enum outcome_code {
 	OUTCOME_OK = 0,
-	OUTCOME_SYSTEM = 1,	      /* the kernel refused what should work */
-	OUTCOME_USAGE = 2,	      /* a word of the command line is not understood */
-	OUTCOME_DENIED = 3,	      /* the policy says no */
-	OUTCOME_NO_POLICY = 4,	      /* there is no policy file: only root */
-	OUTCOME_BAD_POLICY = 5,	      /* the policy is not to be trusted or not understood */
-	OUTCOME_NO_PRIVILEGE = 6,     /* neither setuid, nor a capability, nor root */
-	OUTCOME_NO_TUN = 7,	      /* /dev/net/tun is missing or does not open */
-	OUTCOME_BAD_NAME = 8,	      /* an interface name that no interface can have */
-	OUTCOME_BAD_DESCRIPTOR = 9,   /* --fd is not the caller's own connected unix stream socket */
-	OUTCOME_NO_UPLINK = 10,	      /* the policy wants an uplink and there is none */
-	OUTCOME_UPLINK_UNFIT = 11,    /* the uplink cannot carry what the policy wants */
-	OUTCOME_BRIDGE_REFUSED = 12,  /* that bridge is not there, or no 'join' line names it */
-	OUTCOME_OTHER_ATTACHMENT = 13,/* guests of this host are attached elsewhere already */
-	OUTCOME_QUOTA = 14,	      /* all slots of the user, or of the host, are taken */
-	OUTCOME_SLOT_BUSY = 15,	      /* that slot's TAP is alive */
-	OUTCOME_FOREIGN_DEVICE = 16,  /* an interface with a name of ours is not ours */
+	OUTCOME_SYSTEM = 1,	     /* the kernel refused what should work */
+	OUTCOME_USAGE = 2,	     /* a word of the command line is not understood */
+	OUTCOME_DENIED = 3,	     /* the policy says no */
+	OUTCOME_NO_POLICY = 4,	     /* there is no policy file: only root */
+	OUTCOME_BAD_POLICY = 5,	     /* the policy is not to be trusted or not understood */
+	OUTCOME_NO_PRIVILEGE = 6,    /* neither setuid, nor a capability, nor root */
+	OUTCOME_NO_TUN = 7,	     /* /dev/net/tun is missing or does not open */
+	OUTCOME_BAD_NAME = 8,	     /* an interface name that no interface can have */
+	OUTCOME_BAD_DESCRIPTOR = 9,  /* --fd is not the caller's own connected unix stream socket */
+	OUTCOME_NO_UPLINK = 10,	     /* the policy wants an uplink and there is none */
+	OUTCOME_UPLINK_UNFIT = 11,   /* the uplink cannot carry what the policy wants */
+	OUTCOME_BRIDGE_REFUSED = 12, /* that bridge is not there, or no 'join' line names it */
+	OUTCOME_OTHER_ATTACHMENT = 13,	/* guests of this host are attached elsewhere already */
+	OUTCOME_QUOTA = 14,		/* all slots of the user, or of the host, are taken */
+	OUTCOME_SLOT_BUSY = 15,		/* that slot's TAP is alive */
+	OUTCOME_FOREIGN_DEVICE = 16,	/* an interface with a name of ours is not ours */
 	OUTCOME_FOREIGN_NAMESPACE = 17, /* a network namespace that is not the administrator's */
-	OUTCOME_NOT_ALIVE = 18,	      /* --repair of a TAP that is not there */
-	OUTCOME_IN_USE = 19,	      /* --release while TAPs are alive */
-	OUTCOME_NOT_ROOT = 20,	      /* --release by someone else */
-	OUTCOME_HANDOVER = 21,	      /* the caller did not take the reply */
-	OUTCOME_HOSTILE_START = 22,   /* no argv, no room for descriptors: not a start to trust */
-	OUTCOME_DROP = 23,	      /* privileges could not be given up */
+	OUTCOME_NOT_ALIVE = 18,		/* --repair of a TAP that is not there */
+	OUTCOME_IN_USE = 19,		/* --release while TAPs are alive */
+	OUTCOME_NOT_ROOT = 20,		/* --release by someone else */
+	OUTCOME_HANDOVER = 21,		/* the caller did not take the reply */
+	OUTCOME_HOSTILE_START = 22,	/* no argv, no room for descriptors: not a start to trust */
+	OUTCOME_DROP = 23,		/* privileges could not be given up */
 	OUTCOME_COUNT
 };
 

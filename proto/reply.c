@@ -7,8 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
-enum { AT_VERSION = 4, AT_CODE = 5, AT_ATTACH = 6, AT_SLOT = 7, AT_MAC = 8, AT_TAP = 16,
-       AT_UPLINK = 32, AT_TEXT = 48 };
+enum {
+	AT_VERSION = 4,
+	AT_CODE = 5,
+	AT_ATTACH = 6,
+	AT_SLOT = 7,
+	AT_MAC = 8,
+	AT_TAP = 16,
+	AT_UPLINK = 32,
+	AT_TEXT = 48
+};
 
 static const uint8_t magic[4] = { 'B', 'T', 'R', 'P' };
 

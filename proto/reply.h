@@ -18,7 +18,7 @@
 #include "mac.h"
 #include "outcome.h"
 
-#define REPLY_LEN 368
+#define REPLY_LEN     368
 #define REPLY_VERSION 1
 
 /* Owned by whoever declared it. */
@@ -28,7 +28,7 @@ struct reply {
 	unsigned int slot;
 	struct mac mac;
 	char tap[IFNAME_SIZE];
-	char uplink[IFNAME_SIZE]; /* "" where there is none */
+	char uplink[IFNAME_SIZE];     /* "" where there is none */
 	char text[OUTCOME_TEXT_SIZE]; /* "" where there is nothing to say */
 };
 

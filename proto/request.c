@@ -54,8 +54,8 @@ static int read_br(const char *text, struct request *r, struct outcome *outcome)
 				   "--br=%.40s is %zu bytes long, an interface name has at most %d",
 				   text, strlen(text), IFNAME_SIZE - 1);
 	if (err)
-		return outcome_set(outcome, OUTCOME_BAD_NAME,
-				   "--br=%.40s cannot name an interface", text);
+		return outcome_set(outcome, OUTCOME_BAD_NAME, "--br=%.40s cannot name an interface",
+				   text);
 	/* both mean: what the policy's 'attach' says */
 	if (strcmp(text, "auto") == 0 || strcmp(text, "br-basilisk") == 0)
 		text = "";
@@ -112,8 +112,7 @@ static int check_whole(const struct request *r, bool chosen, struct outcome *out
 	return 0;
 }
 
-int request_parse(int argc, char *const argv[], struct request *request,
-		  struct outcome *outcome)
+int request_parse(int argc, char *const argv[], struct request *request, struct outcome *outcome)
 {
 	static const struct {
 		const char *word;
@@ -172,7 +171,8 @@ size_t request_format(const struct request *request, char *message)
 		len += (size_t)sprintf(message + len, "--fd=%d", request->fd) + 1;
 	if (request->has_slot)
 		len += (size_t)sprintf(message + len, "--slot=%u", request->slot) + 1;
-	len += (size_t)sprintf(message + len, "--br=%.15s", request->br[0] ? request->br : "auto") + 1;
+	len += (size_t)sprintf(message + len, "--br=%.15s", request->br[0] ? request->br : "auto") +
+	       1;
 	return len;
 }
 

@@ -13,9 +13,9 @@
 #include "ifname.h"
 #include "outcome.h"
 
-#define REQUEST_WORDS_MAX 8   /* words after the program's name */
+#define REQUEST_WORDS_MAX   8	/* words after the program's name */
 #define REQUEST_MESSAGE_MAX 256 /* bytes of all words with their NULs */
-#define REQUEST_USER_SIZE 33  /* a login name: 32 characters and a NUL, as in useradd(8) */
+#define REQUEST_USER_SIZE   33	/* a login name: 32 characters and a NUL, as in useradd(8) */
 
 enum request_verb {
 	REQUEST_ATTACH,	 /* hand over a TAP */
@@ -30,14 +30,14 @@ enum request_verb {
 /* Owned by whoever declared it. */
 struct request {
 	enum request_verb verb;
-	int fd;		 /* attach, repair: where the reply goes. In a message any number from 3:
-			  * the reply comes over the connection */
-	bool has_slot;	 /* the shim's call: a slot is asked for, the reply is reply.h's */
+	int fd;	       /* attach, repair: where the reply goes. In a message any number from 3:
+			* the reply comes over the connection */
+	bool has_slot; /* the shim's call: a slot is asked for, the reply is reply.h's */
 	unsigned int slot;
-	char br[IFNAME_SIZE]; /* a bridge's name; "" = what the policy says */
+	char br[IFNAME_SIZE];	      /* a bridge's name; "" = what the policy says */
 	char user[REQUEST_USER_SIZE]; /* check: for whom; "" = the caller */
-	bool json;	 /* status */
-	bool socket;	 /* the request comes as a message on descriptor 0 */
+	bool json;		      /* status */
+	bool socket;		      /* the request comes as a message on descriptor 0 */
 };
 
 /*
@@ -46,8 +46,7 @@ struct request {
  * -1 with @outcome set (OUTCOME_USAGE, OUTCOME_BAD_NAME or OUTCOME_BAD_DESCRIPTOR) naming the word.
  * @argv[0] is not looked at.
  */
-int request_parse(int argc, char *const argv[], struct request *request,
-		  struct outcome *outcome);
+int request_parse(int argc, char *const argv[], struct request *request, struct outcome *outcome);
 
 /*
  * Writes an attach or repair request as words, each followed by a NUL, into @message of

@@ -15,11 +15,11 @@
 #include "attach.h"
 #include "mac.h"
 
-#define TXT_SERVICE "_basilisk-ether._udp"
-#define TXT_PORT 6066	      /* UDP; the next free one is taken where it is in use */
-#define TXT_HOSTNAME_SIZE 64  /* with the final NUL */
-#define TXT_MAX 256	      /* bytes that txt_encode() writes at most */
-#define TXT_RDATA_MAX 1300    /* bytes that txt_decode() reads at most (RFC 6763, 6.2) */
+#define TXT_SERVICE	  "_basilisk-ether._udp"
+#define TXT_PORT	  6066 /* UDP; the next free one is taken where it is in use */
+#define TXT_HOSTNAME_SIZE 64   /* with the final NUL */
+#define TXT_MAX		  256  /* bytes that txt_encode() writes at most */
+#define TXT_RDATA_MAX	  1300 /* bytes that txt_decode() reads at most (RFC 6763, 6.2) */
 
 /* Owned by whoever declared it. */
 struct txt {

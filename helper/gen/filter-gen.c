@@ -34,8 +34,8 @@ static int add_rules(scmp_filter_ctx filter)
 
 		/* the kernel looks at the low 32 bits alone, so the filter must too */
 		if (rules[i].fd >= 0)
-			compare[n++] = SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu,
-					       (scmp_datum_t)rules[i].fd);
+			compare[n++] =
+				SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, (scmp_datum_t)rules[i].fd);
 		if (rules[i].request >= 0)
 			compare[n++] = SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu,
 					       (scmp_datum_t)rules[i].request);

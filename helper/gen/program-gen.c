@@ -335,8 +335,10 @@ static const struct {
 /* What YES and NO answer: of a match all ones and 0, of a verdict what is done with the frame. */
 static void finish(struct assembler *a, enum kind kind)
 {
-	end(a, YES, kind == MATCH ? UINT32_MAX : kind == VERDICT_PASS ? TC_ACT_OK :
-									(uint32_t)TC_ACT_UNSPEC);
+	end(a, YES,
+	    kind == MATCH	 ? UINT32_MAX :
+	    kind == VERDICT_PASS ? TC_ACT_OK :
+				   (uint32_t)TC_ACT_UNSPEC);
 	end(a, NO, kind == MATCH ? 0 : TC_ACT_SHOT);
 	for (uint16_t n = 0; n < a->len; n++) {
 		struct sock_filter *f = &a->code[n];
@@ -364,7 +366,8 @@ int main(void)
 			printf("\t{ 0x%02x, %3u, %3u, 0x%08x },%s\n", a.code[n].code, a.code[n].jt,
 			       a.code[n].jf, a.code[n].k,
 			       a.patch[n] == PATCH_MAC_HIGH ? " /* the address's bytes 0-3 */" :
-			       a.patch[n] == PATCH_MAC_LOW  ? " /* the address's bytes 4-5 */" : "");
+			       a.patch[n] == PATCH_MAC_LOW  ? " /* the address's bytes 4-5 */" :
+							      "");
 		printf("}, .patch = {");
 		for (uint16_t n = 0; n < a.len; n++)
 			if (a.patch[n] != PATCH_NOTHING)

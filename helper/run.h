@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * act.h: stages 4, 6 and 7 of the timeline: decide, act, hand over.
+ * run.h: one run of the helper, and its stages from 4 on: decide, tell, act, hand over.
  */
-#ifndef BASILISK_TAP_HELPER_ACT_H
-#define BASILISK_TAP_HELPER_ACT_H
+#ifndef BASILISK_TAP_HELPER_RUN_H
+#define BASILISK_TAP_HELPER_RUN_H
 
 #include "drop.h"
 #include "early.h"
-#include "handover.h"
 #include "hub.h"
 #include "reply.h"
+#include "request.h"
 
-/* One run of the helper; owned by main(), which passes it from stage to stage. */
+/* Owned by main(), which passes it from stage to stage. */
 struct run {
 	struct outcome outcome;
 	enum drop_mode mode;
@@ -29,24 +29,27 @@ struct run {
 };
 
 /* Who started us, by the kernel's word. Before any change of user. */
-void act_note_caller(struct run *run);
+void decide_note_caller(struct run *run);
 
 /* The user and group that the helper becomes: those of _basilisk-tap, or nobody's. */
-void act_own_user(struct run *run, uint32_t *user, uint32_t *group);
+void decide_own_user(struct run *run, uint32_t *user, uint32_t *group);
 
 /* False for what only tells. */
-bool act_needs_privilege(const struct run *run);
+bool decide_needs_privilege(const struct run *run);
 
-/* Carries out what only tells, without any privilege. Returns the exit status. */
-int act_tell(struct run *run);
+/* Reads policy, users, groups and machine-id. 0, or -1 with run->outcome. */
+int decide_read_files(struct run *run);
 
 /* Judges the reply descriptor, the start and the policy. 0, or -1 with run->outcome. */
-int act_decide(struct run *run);
+int decide(struct run *run);
+
+/* Carries out what only tells, after giving up all privilege. Returns the exit status. */
+int tell(struct run *run);
 
 /* Builds, repairs or releases. 0, or -1 with run->outcome. */
-int act_do(struct run *run);
+int act(struct run *run);
 
-/* Tells the caller and the log, with the TAP's descriptor where all went well. */
-void act_hand_over(struct run *run);
+/* Tells the log and the caller, with the TAP's descriptor where all went well. */
+void hand_over(struct run *run);
 
 #endif

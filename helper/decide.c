@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * decide.c: stage 4 of the timeline: who asks, for what, and is it allowed? Every doubt means
+ * refuse. Reads what is open already; changes nothing.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover.h"
+
+#define OWN_USER "_basilisk-tap"
+#define NOBODY	 65534
+
+void decide_note_caller(struct run *run)
+{
+	struct caller *caller = &run->caller;
+	int count = getgroups(sizeof(caller->groups) / sizeof(caller->groups[0]), caller->groups);
+
+	caller->uid = getuid();
+	caller->gid = getgid();
+	caller->group_count = count < 0 ? 0 : (size_t)count;
+	caller->pid = getppid();
+}
+
+void decide_own_user(struct run *run, uint32_t *user, uint32_t *group)
+{
+	if (run->early.users > 0 && text_read(&run->users, run->early.users) == 0 &&
+	    text_find_name(&run->users, OWN_USER, user) == 0 && *user != 0 &&
+	    text_find_group_of(&run->users, OWN_USER, group) == 0 && *group != 0)
+		return;
+	*user = *group = NOBODY;
+}
+
+bool decide_needs_privilege(const struct run *run)
+{
+	return run->request.verb == REQUEST_ATTACH || run->request.verb == REQUEST_REPAIR ||
+	       run->request.verb == REQUEST_RELEASE;
+}
+
+/*
+ * The bytes that tell this host from others: /etc/machine-id, or its name where there is none. A
+ * file that is there but cannot be read must not make it another host.
+ */
+static int read_host(struct run *run)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+	const char *identity = run->scratch.bytes;
+	size_t len = 0;
+	int err = run->early.machine;
+
+	if (err >= 0) {
+		err = text_read(&run->scratch, run->early.machine);
+		len = mac_identity_len(identity, run->scratch.len);
+	}
+	if (err < 0 && err != -ENOENT)
+		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "/etc/machine-id: %s",
+				   strerror(-err));
+	if (err || len == 0) {
+		gethostname(name, sizeof(name) - 1);
+		identity = name;
+		len = strlen(name);
+	}
+	run->host = mac_host(identity, len);
+	return 0;
+}
+
+int decide_read_files(struct run *run)
+{
+	if (run->early.groups < 0 || text_read(&run->groups, run->early.groups))
+		run->groups.len = 0;
+	policy_load(&run->policy, run->early.policy, &run->users, &run->groups, &run->scratch,
+		    &run->policy_outcome);
+	return read_host(run);
+}
+
+/* Every reason to refuse that is known before the network is looked at, the plainest first. */
+static void refuse(struct run *run, struct outcome *refusal)
+{
+	const char *verb = run->request.verb == REQUEST_RELEASE ? "--release" : "a TAP";
+
+	if (run->mode == DROP_NONE)
+		outcome_set(refusal, OUTCOME_NO_PRIVILEGE,
+			    "%s needs CAP_NET_ADMIN, and the helper has "
+			    "none",
+			    verb);
+	else if (run->request.verb == REQUEST_RELEASE && run->caller.uid != 0)
+		outcome_set(refusal, OUTCOME_NOT_ROOT, "--release is root's alone, not user %u's",
+			    run->caller.uid);
+	else if (run->early.tun < 0)
+		outcome_set(refusal, OUTCOME_NO_TUN, "/dev/net/tun: %s", strerror(-run->early.tun));
+	else if (run->policy_outcome.code && run->request.verb != REQUEST_RELEASE)
+		*refusal = run->policy_outcome;
+	else if (early_check_namespace(run->early.route, refusal) == 0 &&
+		 run->request.verb != REQUEST_RELEASE)
+		policy_permit(&run->policy, &run->caller, refusal);
+}
+
+int decide(struct run *run)
+{
+	struct request *request = &run->request;
+	struct outcome *outcome = &run->outcome, refusal = { 0 };
+	int err;
+
+	if (decide_read_files(run))
+		return -1;
+	if (request->socket)
+		err = handover_receive(run->early.route, request, &run->caller, outcome);
+	else if (request->verb == REQUEST_RELEASE)
+		err = 0;
+	else
+		err = handover_check(request->fd, run->caller.uid, &run->caller.pid, outcome);
+	if (err)
+		return err;
+	refuse(run, &refusal);
+	err = early_arrange(&run->early, request->fd, outcome);
+	if (err)
+		return err;
+	run->can_reply = request->fd >= 0;
+	if (refusal.code) {
+		*outcome = refusal;
+		return -1;
+	}
+	err = nl_open(&run->route, FD_ROUTE);
+	if (!err)
+		err = nl_open(&run->generic, FD_GENERIC);
+	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "netlink: %s", strerror(-err)) : 0;
+}
