@@ -13,7 +13,7 @@ from helper import HELPER
 from netstate import ROUTE_OF_MULTICAST, NetState, difference
 from tracer import FD, Tracer
 from wire import BROADCAST, Wire
-from world import ALLOW
+from world import ALLOW, USERS
 
 POLICY = {
     "patch": "",
@@ -159,12 +159,18 @@ class Stand:
         run was told to make do with less, and says why."""
         reply = helper.parse_reply(end.message)
         assert reply.code == "ok" and helper.tap_name(end.fd) == reply.tap, reply
+        self.prefix = reply.mac[:4]
         os.set_blocking(end.fd, False)
         if reply.attach == self.attachment:
             self.check_to_and_fro(end.fd, reply.mac)
         else:
             assert reply.attach == "none" and reply.text, reply
             os.write(end.fd, self.frame(BROADCAST, reply.mac))
+
+    def mac_of(self, user, slot):
+        """The guest's address in that slot, as the helper makes it."""
+        uid = USERS[user][0]
+        return self.prefix + ((uid & 0xFFF) << 4 | slot).to_bytes(2, "big")
 
     def check_to_and_fro(self, fd, mac):
         reached = {"lan": REACHES_LAN, "host": REACHES_HOST}
