@@ -255,8 +255,8 @@ static int client_publish(void *driver, struct publication *publication)
 		c->lib.avahi_entry_group_free(publication->handle);
 	publication->handle = NULL;
 	log_say(LOG_DEBUG, "avahi-daemon does not announce us: %s", c->lib.avahi_strerror(error));
-	return error == AVAHI_ERR_NOT_PERMITTED || error == AVAHI_ERR_ACCESS_DENIED ? -EPERM
-										    : -EAGAIN;
+	return error == AVAHI_ERR_NOT_PERMITTED || error == AVAHI_ERR_ACCESS_DENIED ? -EPERM :
+										      -EAGAIN;
 }
 
 static void client_withdraw(void *driver, struct publication *publication)

@@ -34,6 +34,7 @@ size_t message_encode(const struct message *m, uint8_t *bytes)
 	case MESSAGE_WITHDRAW:
 	case MESSAGE_WELCOME:
 	case MESSAGE_SETTLED:
+	case MESSAGE_PULSE:
 		break;
 	}
 	return 1;
@@ -74,6 +75,7 @@ int message_decode(const uint8_t *bytes, size_t len, struct message *m)
 	case MESSAGE_WITHDRAW:
 	case MESSAGE_WELCOME:
 	case MESSAGE_SETTLED:
+	case MESSAGE_PULSE:
 		return len == 1 ? 0 : -EINVAL;
 	}
 	return -EINVAL;

@@ -10,6 +10,7 @@
  *                             L mac (6)                                        lost
  *                             S text          how it is done, for people
  *                             R               all that is there has been told
+ *                             P               still there, and not stopped
  *
  * Numbers are big-endian. Pure: no I/O, no allocation.
  */
@@ -33,6 +34,7 @@ enum message_kind {
 	MESSAGE_LOST = 'L',
 	MESSAGE_STATE = 'S',
 	MESSAGE_SETTLED = 'R',
+	MESSAGE_PULSE = 'P',
 };
 
 /* Owned by whoever declared it; what does not belong to its kind is not looked at. */

@@ -140,13 +140,14 @@ static void on_up(void *user)
 		}
 	}
 	n->active = source;
+	if (!again) {
+		say(n, "discovery by %s",
+		    source == &n->client ? "avahi-daemon" :
+					   "multicast DNS of our own: no avahi-daemon");
+		directory_ask(n->directory);
+		set_timeout(n, n->settle, SETTLE_MS);
+	}
 	publish_all(n);
-	if (again)
-		return;
-	directory_ask(n->directory);
-	set_timeout(n, n->settle, SETTLE_MS);
-	say(n, "discovery by %s",
-	    source == &n->client ? "avahi-daemon" : "multicast DNS of our own: no avahi-daemon");
 }
 
 static void on_down(void *user, const char *why)

@@ -17,7 +17,6 @@
 
 #define CLIENTS_MAX 64
 #define QUEUE_MAX   (256 * 1024) /* bytes kept for one that does not read */
-#define WELCOME_MS  1000	 /* a share that says nothing for so long is stopped */
 
 /* A message that waits for a socket to take it. */
 struct queued {
@@ -32,6 +31,7 @@ struct share {
 	void *user;
 	int fd;
 	AvahiWatch *watch;
+	AvahiTimeout *pulse; /* runs while there are clients */
 	struct share_client *clients;
 	unsigned int n;
 };
@@ -42,7 +42,7 @@ struct link {
 	void *user;
 	int fd;
 	AvahiWatch *watch;
-	AvahiTimeout *patience; /* until it is welcomed */
+	AvahiTimeout *patience; /* until the next word from the share */
 };
 
 static socklen_t share_name(struct sockaddr_un *name)
@@ -171,12 +171,24 @@ void share_send_all(struct share *share, const struct message *message)
 		share_send(client, message);
 }
 
+static void on_pulse(AvahiTimeout *timeout, void *user)
+{
+	const struct message pulse = { .kind = MESSAGE_PULSE };
+	struct share *share = user;
+	struct timeval at;
+
+	share_send_all(share, &pulse);
+	if (share->clients)
+		share->poll->timeout_update(timeout, loop_after(&at, SHARE_PULSE_MS));
+}
+
 static void on_share(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *user)
 {
 	const struct message welcome = { .kind = MESSAGE_WELCOME };
 	struct share *share = user;
 	int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct share_client *client;
+	struct timeval at;
 
 	(void)watch;
 	(void)events;
@@ -194,6 +206,8 @@ static void on_share(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *us
 		client_free(client);
 		return;
 	}
+	if (!share->clients)
+		share->poll->timeout_update(share->pulse, loop_after(&at, SHARE_PULSE_MS));
 	client->next = share->clients;
 	share->clients = client;
 	share->n++;
@@ -221,7 +235,8 @@ int share_open(const AvahiPoll *poll, const struct share_events *events, void *u
 		goto out;
 	}
 	s->watch = poll->watch_new(poll, s->fd, AVAHI_WATCH_IN, on_share, s);
-	if (!s->watch)
+	s->pulse = poll->timeout_new(poll, NULL, on_pulse, s);
+	if (!s->watch || !s->pulse)
 		goto out;
 	*share = s;
 	return 0;
@@ -247,6 +262,8 @@ void share_close(struct share *share)
 	}
 	if (share->watch)
 		share->poll->watch_free(share->watch);
+	if (share->pulse)
+		share->poll->timeout_free(share->pulse);
 	if (share->fd >= 0)
 		close(share->fd);
 	free(share);
@@ -266,6 +283,7 @@ static void on_link(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *use
 {
 	struct link *link = user;
 	struct message message;
+	struct timeval at;
 	int error = receive(fd, &message);
 
 	(void)watch;
@@ -276,8 +294,7 @@ static void on_link(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *use
 		link->events->down(link->user, false);
 		return;
 	}
-	if (message.kind == MESSAGE_WELCOME)
-		link->poll->timeout_update(link->patience, NULL);
+	link->poll->timeout_update(link->patience, loop_after(&at, SHARE_SILENT_MS));
 	link->events->message(link->user, &message);
 }
 
@@ -305,7 +322,7 @@ int link_open(const AvahiPoll *poll, const struct link_events *events, void *use
 		goto out;
 	}
 	l->watch = poll->watch_new(poll, l->fd, AVAHI_WATCH_IN, on_link, l);
-	l->patience = poll->timeout_new(poll, loop_after(&at, WELCOME_MS), on_patience, l);
+	l->patience = poll->timeout_new(poll, loop_after(&at, SHARE_WELCOME_MS), on_patience, l);
 	if (!l->watch || !l->patience)
 		goto out;
 	*link = l;

@@ -17,6 +17,10 @@
 #include "discovery_driver.h"
 #include "discovery_message.h"
 
+#define SHARE_PULSE_MS	 20000 /* the share says so often that it is there */
+#define SHARE_SILENT_MS	 30000 /* without a word for so long it is not */
+#define SHARE_WELCOME_MS 1000  /* without a first word for so long it is not either */
+
 struct share;
 
 /* Someone with a link to us: the share's, from joined() until left(). */
@@ -61,7 +65,10 @@ struct link;
 struct link_events {
 	void (*message)(void *user, const struct message *message);
 
-	/* It ended, and is to be closed. @silent: the other side is there, but has been stopped. */
+	/*
+	 * It ended, and is to be closed. @silent: the other side is there, but has been stopped,
+	 * which is seen within SHARE_SILENT_MS.
+	 */
 	void (*down)(void *user, bool silent);
 };
 

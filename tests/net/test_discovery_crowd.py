@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Many instances at once, on two hosts: all know all, soon.  Stand-ins for the emulator."""
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import avahi
+from avahi import Avahi
+from case import Skip, limit, needs
+from proc import wait_until
+from world import BUILD, REFUSE, TREE
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+SLOTS = 16  # of each user
+
+
+def program(world):
+    """crowd.c, built with the library that the hosts have."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        raise Skip("no C compiler")
+    path = world.path("crowd")
+    source = os.path.join(HERE, "..", "lib", "crowd.c")
+    flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
+    flags += ["-I" + os.path.join(TREE, "shim", "lib"), "-Wl,-rpath,/usr/local/lib"]
+    library = os.path.join(BUILD, "libbasilisk-tap.so.0")
+    subprocess.run([compiler, *flags, "-o", path, source, library], check=True)
+    return path
+
+
+def start(host, path, count, others, seconds):
+    """Start that many there, by as many users as it takes; one shell starts a user's."""
+    crowd = []
+    for user in range((count + SLOTS - 1) // SLOTS):
+        some = min(SLOTS, count - user * SLOTS)
+        uid = str(7101 + user)
+        script = f"for i in $(seq {some}); do {path} {others} {seconds} & done; wait"
+        identity = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--"]
+        crowd.append(host.start([*identity, "sh", "-c", script], name=f"crowd-{uid}"))
+    return crowd
+
+
+def all_know_all(world, each, seconds, daemon=False):
+    lan = world.lan()
+    hosts = [world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar")]
+    path = program(world)
+    if daemon:
+        for host in hosts:
+            Avahi(host)
+    everyone = len(hosts) * each
+    begin = time.monotonic()
+    crowds = []
+    for host in hosts:
+        crowds += start(host, path, each, everyone - 1, 4 * seconds)
+
+    def told():
+        text = "".join(process.stdout for process in crowds)
+        lines = re.findall(r"^(complete|short) ([\d.]+) (\d+)$", text, re.MULTILINE)
+        return lines if len(lines) == everyone else None
+
+    lines = wait_until(told, 5 * seconds, f"{everyone} to be done", step=0.1)
+    knew = sorted(int(count) for _, _, count in lines)
+    spent = sorted(float(when) - begin for _, when, _ in lines)
+    print(f"{everyone}: median {spent[len(spent) // 2]:.2f} s, last {spent[-1]:.2f} s")
+    assert knew[0] == everyone - 1, knew
+    assert spent[-1] <= seconds, spent
+
+
+def test_two_by_twenty_five_know_each_other_within_three_seconds(world):
+    all_know_all(world, 25, 3)
+
+
+def test_two_by_fifty_know_each_other_within_eight_seconds(world):
+    all_know_all(world, 50, 8)
+
+
+@needs(avahi.missing)
+@limit(90)
+def test_two_by_fifty_by_the_daemon(world):
+    all_know_all(world, 50, 8, daemon=True)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who is not heard of any more, is not there any more: a file of its own, for it takes its time."""
+import time
+
+from case import limit
+from numbered import await_all_know_all
+from proc import wait_until
+from station import Station
+from world import REFUSE
+
+
+@limit(150)
+def test_peer_that_falls_silent_is_gone_after_a_minute(world):
+    lan = world.lan()
+    hosts = [world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar")]
+    stations = [Station(host) for host in hosts]
+    await_all_know_all(stations)
+    hosts[1].ip("link set nic down")
+    start = time.monotonic()
+    gone = stations[1].mac
+
+    def silent():
+        peer = stations[0].status()["peer"].get(gone)
+        return not peer or (peer["way"], peer["proven"]) == ("none", "0")
+
+    wait_until(silent, 80, "its end", step=0.2)
+    spent = time.monotonic() - start
+    assert 50 <= spent <= 75, spent
+    hosts[1].ip("link set nic up")
+    await_all_know_all(stations, 10)
