@@ -15,7 +15,7 @@
 #include <net/if.h>
 #include <string.h>
 
-struct walk {
+struct link_walk {
 	link_each_fn *each;
 	link_accepted_fn *accepted;
 	void *user;
@@ -51,16 +51,16 @@ static void read_info(const struct nlattr *info, struct link *link)
 				break;
 			mnl_attr_for_each_nested(data, attr)
 				if (mnl_attr_get_type(data) == IFLA_TUN_PERSIST)
-					link->leftover = mnl_attr_get_u8(data);
+					link->leftover = nl_number(data);
 			break;
 		}
 	}
 }
 
-static void read_link(const struct nlmsghdr *message, struct link *link)
+static void read_link(const struct nlmsghdr *message, const struct ifinfomsg *header,
+		      struct link *link)
 {
-	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
-	const struct rtnl_link_stats64 *stats;
+	uint64_t packets[2] = { 0, 0 };
 	const struct nlattr *attr;
 
 	memset(link, 0, sizeof(*link));
@@ -80,23 +80,22 @@ static void read_link(const struct nlmsghdr *message, struct link *link)
 				memcpy(link->mac.byte, mnl_attr_get_payload(attr), MAC_LEN);
 			break;
 		case IFLA_MASTER:
-			link->master = (int)mnl_attr_get_u32(attr);
+			link->master = (int)nl_number(attr);
 			break;
 		case IFLA_LINK:
-			link->peer = (int)mnl_attr_get_u32(attr);
+			link->peer = (int)nl_number(attr);
 			break;
 		case IFLA_LINK_NETNSID:
 			link->elsewhere = true;
 			break;
 		case IFLA_CARRIER:
-			link->carrier = mnl_attr_get_u8(attr);
+			link->carrier = nl_number(attr);
 			break;
-		case IFLA_STATS64:
-			stats = mnl_attr_get_payload(attr);
-			if (mnl_attr_get_payload_len(attr) < 2 * sizeof(stats->rx_packets))
-				break;
-			link->rx_packets = stats->rx_packets;
-			link->tx_packets = stats->tx_packets;
+		case IFLA_STATS64: /* begins with rx_packets, tx_packets */
+			if (mnl_attr_get_payload_len(attr) >= sizeof(packets))
+				memcpy(packets, mnl_attr_get_payload(attr), sizeof(packets));
+			link->rx_packets = packets[0];
+			link->tx_packets = packets[1];
 			break;
 		case IFLA_LINKINFO:
 			read_info(attr, link);
@@ -107,12 +106,13 @@ static void read_link(const struct nlmsghdr *message, struct link *link)
 
 static int on_link(const struct nlmsghdr *message, void *user)
 {
-	struct walk *walk = user;
+	const struct ifinfomsg *header = nl_payload(message, sizeof(*header));
+	struct link_walk *walk = user;
 	struct link link;
 
-	if (message->nlmsg_type != RTM_NEWLINK || walk->result)
+	if (message->nlmsg_type != RTM_NEWLINK || !header || walk->result)
 		return MNL_CB_OK;
-	read_link(message, &link);
+	read_link(message, header, &link);
 	walk->result = walk->each(&link, walk->user);
 	return MNL_CB_OK;
 }
@@ -138,7 +138,7 @@ static void leave_out_counters(const struct nl *nl, struct nlmsghdr *message)
 int link_find(struct nl *nl, const char *name, int index, struct link *link)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = name ? 0 : index };
-	struct walk walk = { .each = copy_link, .user = link };
+	struct link_walk walk = { .each = copy_link, .user = link };
 	struct nlmsghdr *message = nl_begin(nl, RTM_GETLINK, 0, &header, sizeof(header));
 	int err;
 
@@ -154,7 +154,7 @@ int link_find(struct nl *nl, const char *name, int index, struct link *link)
 int link_each(struct nl *nl, link_each_fn *each, void *user)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
-	struct walk walk = { .each = each, .user = user };
+	struct link_walk walk = { .each = each, .user = user };
 	int err;
 
 	leave_out_counters(nl, nl_begin(nl, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header)));
@@ -259,12 +259,12 @@ int link_accept(struct nl *nl, int index, const struct mac *mac, bool add)
 
 static int on_accepted(const struct nlmsghdr *message, void *user)
 {
-	const struct ndmsg *header = mnl_nlmsg_get_payload(message);
-	struct walk *walk = user;
+	const struct ndmsg *header = nl_payload(message, sizeof(*header));
+	struct link_walk *walk = user;
 	const struct nlattr *attr;
 	struct mac mac;
 
-	if (message->nlmsg_type != RTM_NEWNEIGH || walk->result ||
+	if (message->nlmsg_type != RTM_NEWNEIGH || !header || walk->result ||
 	    header->ndm_ifindex != walk->index || !(header->ndm_flags & NTF_SELF))
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
@@ -280,7 +280,7 @@ static int on_accepted(const struct nlmsghdr *message, void *user)
 int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *user)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_BRIDGE, .ifi_index = index };
-	struct walk walk = { .accepted = each, .user = user, .index = index };
+	struct link_walk walk = { .accepted = each, .user = user, .index = index };
 	int err;
 
 	nl_begin(nl, RTM_GETNEIGH, NLM_F_DUMP, &header, sizeof(header));
@@ -290,10 +290,10 @@ int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *u
 
 static int on_address(const struct nlmsghdr *message, void *user)
 {
-	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
-	struct walk *walk = user;
+	const struct ifaddrmsg *header = nl_payload(message, sizeof(*header));
+	struct link_walk *walk = user;
 
-	if (message->nlmsg_type == RTM_NEWADDR &&
+	if (message->nlmsg_type == RTM_NEWADDR && header &&
 	    ((int)header->ifa_index == walk->index || (int)header->ifa_index == walk->other) &&
 	    (header->ifa_family != AF_INET6 || header->ifa_scope != RT_SCOPE_LINK))
 		walk->result = 1;
@@ -303,7 +303,7 @@ static int on_address(const struct nlmsghdr *message, void *user)
 int link_has_address(struct nl *nl, int index, int other)
 {
 	const struct ifaddrmsg header = { .ifa_family = AF_UNSPEC };
-	struct walk walk = { .index = index, .other = other };
+	struct link_walk walk = { .index = index, .other = other };
 	int err;
 
 	nl_begin(nl, RTM_GETADDR, NLM_F_DUMP, &header, sizeof(header));

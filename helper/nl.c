@@ -71,3 +71,30 @@ int nl_ask(struct nl *nl, mnl_cb_t each, void *user)
 	} while (more != MNL_CB_STOP);
 	return 0;
 }
+
+const void *nl_payload(const struct nlmsghdr *message, size_t size)
+{
+	return mnl_nlmsg_get_payload_len(message) >= size ? mnl_nlmsg_get_payload(message) : NULL;
+}
+
+bool nl_is(const struct nlattr *attr, const char *text)
+{
+	const char *value = mnl_attr_get_payload(attr);
+	size_t len = strnlen(value, mnl_attr_get_payload_len(attr));
+
+	return len == strlen(text) && memcmp(value, text, len) == 0;
+}
+
+uint32_t nl_number(const struct nlattr *attr)
+{
+	switch (mnl_attr_get_payload_len(attr)) {
+	case sizeof(uint8_t):
+		return mnl_attr_get_u8(attr);
+	case sizeof(uint16_t):
+		return mnl_attr_get_u16(attr);
+	case sizeof(uint32_t):
+		return mnl_attr_get_u32(attr);
+	default:
+		return 0;
+	}
+}

@@ -36,4 +36,13 @@ struct nlmsghdr *nl_begin(struct nl *nl, uint16_t type, uint16_t flags, const vo
  */
 int nl_ask(struct nl *nl, mnl_cb_t each, void *user);
 
+/* The @size bytes that an answer's payload begins with, or NULL where it is shorter. */
+const void *nl_payload(const struct nlmsghdr *message, size_t size);
+
+/* True where an attribute is that string, with its NUL or without. */
+bool nl_is(const struct nlattr *attr, const char *text);
+
+/* The number in an attribute of 1, 2 or 4 bytes (host byte order); 0 in any other. */
+uint32_t nl_number(const struct nlattr *attr);
+
 #endif

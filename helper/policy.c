@@ -160,32 +160,40 @@ static int read_line(struct policy *policy, char *bytes, struct line *line)
 	return bad(line, 0, "is not understood");
 }
 
-int policy_load(struct policy *policy, int fd, struct text *users, struct text *groups,
-		struct text *scratch, struct outcome *outcome)
+int policy_parse(struct policy *policy, struct text *text, struct text *users, struct text *groups,
+		 struct outcome *outcome)
 {
 	struct line line = { .users = users, .groups = groups, .outcome = outcome };
-	int err = fd < 0 ? fd : text_read(scratch, fd);
 	char *bytes;
+	int err = 0;
 
 	memset(policy, 0, sizeof(*policy));
 	policy->attach_auto = true;
 	policy->max_taps = TAPS_DEFAULT;
 	policy->max_total = TOTAL_DEFAULT;
-	policy->missing = err == -ENOENT;
-	if (policy->missing)
-		return 0;
-	if (err)
-		return outcome_set(outcome, OUTCOME_BAD_POLICY, "%s: %s", POLICY_FILE,
-				   err == -EACCES ?
-					   "is not a file of root's that only root may write" :
-					   strerror(-err));
-	for (err = 0; !err && (bytes = text_next(scratch, '\n'));) {
+	while (!err && (bytes = text_next(text, '\n'))) {
 		line.number++;
 		err = read_line(policy, bytes, &line);
 	}
 	if (err)
 		policy->rule_count = 0;
 	return err;
+}
+
+int policy_load(struct policy *policy, int fd, struct text *users, struct text *groups,
+		struct text *scratch, struct outcome *outcome)
+{
+	int err = fd < 0 ? fd : text_read(scratch, fd);
+
+	if (err)
+		scratch->len = scratch->at = 0;
+	policy_parse(policy, scratch, users, groups, outcome);
+	policy->missing = err == -ENOENT;
+	if (err && !policy->missing)
+		outcome_set(outcome, OUTCOME_BAD_POLICY, "%s: %s", POLICY_FILE,
+			    err == -EACCES ? "is not a file of root's that only root may write" :
+					     strerror(-err));
+	return outcome->code ? -1 : 0;
 }
 
 static bool is_in_group(const struct caller *caller, uint32_t gid)

@@ -57,9 +57,15 @@ struct decision {
 };
 
 /*
+ * Reads a policy from a text, with names from @users and @groups. 0, or -1 with OUTCOME_BAD_POLICY
+ * that names file, line and word; then the policy allows nobody. @text is taken apart.
+ */
+int policy_parse(struct policy *policy, struct text *text, struct text *users, struct text *groups,
+		 struct outcome *outcome);
+
+/*
  * Reads the policy at @fd (-ENOENT: there is none; another negative errno: it does not open),
- * with names from @users and @groups. @scratch is overwritten. 0, or -1 with
- * OUTCOME_BAD_POLICY that names file, line and word; then the policy allows nobody.
+ * as policy_parse(). @scratch is overwritten.
  */
 int policy_load(struct policy *policy, int fd, struct text *users, struct text *groups,
 		struct text *scratch, struct outcome *outcome);

@@ -15,7 +15,7 @@
 #include <linux/tc_act/tc_mirred.h>
 #include <string.h>
 
-struct walk {
+struct tc_walk {
 	tc_each_fn *each;
 	void *user;
 	struct tc_place place;
@@ -29,7 +29,7 @@ static uint32_t parent_of(enum tc_direction direction)
 	return TC_H_MAKE(TC_H_CLSACT, direction == TC_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
 }
 
-static void read_stats(const struct nlattr *stats, struct walk *walk)
+static void read_stats(const struct nlattr *stats, struct tc_walk *walk)
 {
 	const struct nlattr *attr;
 	struct gnet_stats_queue queue;
@@ -45,18 +45,18 @@ static void read_stats(const struct nlattr *stats, struct walk *walk)
 
 static int on_qdisc(const struct nlmsghdr *message, void *user)
 {
-	const struct tcmsg *header = mnl_nlmsg_get_payload(message);
+	const struct tcmsg *header = nl_payload(message, sizeof(*header));
 	const struct nlattr *attr, *stats = NULL;
-	struct walk *walk = user;
+	struct tc_walk *walk = user;
 	bool clsact = false;
 
 	/* ingress and clsact both sit at this parent, and nothing else does */
-	if (message->nlmsg_type != RTM_NEWQDISC || header->tcm_ifindex != walk->place.index ||
+	if (message->nlmsg_type != RTM_NEWQDISC || !header || header->tcm_ifindex != walk->place.index ||
 	    header->tcm_parent != TC_H_CLSACT)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attr) == TCA_KIND)
-			clsact = strcmp(mnl_attr_get_str(attr), "clsact") == 0;
+			clsact = nl_is(attr, "clsact");
 		if (mnl_attr_get_type(attr) == TCA_STATS2)
 			stats = attr;
 	}
@@ -67,7 +67,7 @@ static int on_qdisc(const struct nlmsghdr *message, void *user)
 	return MNL_CB_OK;
 }
 
-static int look_at_qdiscs(struct nl *nl, int index, struct walk *walk)
+static int look_at_qdiscs(struct nl *nl, int index, struct tc_walk *walk)
 {
 	const struct tcmsg header = { .tcm_family = AF_UNSPEC, .tcm_ifindex = index };
 
@@ -90,7 +90,7 @@ static int ask_clsact(struct nl *nl, int index, uint16_t type, uint16_t flags)
 
 int tc_has_clsact(struct nl *nl, int index)
 {
-	struct walk walk = { 0 };
+	struct tc_walk walk = { 0 };
 	int err = look_at_qdiscs(nl, index, &walk);
 
 	return err ? err : walk.other ? -EEXIST : walk.clsact;
@@ -185,10 +185,10 @@ int tc_remove(struct nl *nl, struct tc_place place)
 
 static int on_filter(const struct nlmsghdr *message, void *user)
 {
-	const struct tcmsg *header = mnl_nlmsg_get_payload(message);
-	struct walk *walk = user;
+	const struct tcmsg *header = nl_payload(message, sizeof(*header));
+	struct tc_walk *walk = user;
 
-	if (message->nlmsg_type != RTM_NEWTFILTER || walk->result)
+	if (message->nlmsg_type != RTM_NEWTFILTER || !header || walk->result)
 		return MNL_CB_OK;
 	walk->place.preference = (uint16_t)(TC_H_MAJ(header->tcm_info) >> 16);
 	walk->place.handle = header->tcm_handle;
@@ -201,7 +201,7 @@ int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *e
 	const struct tcmsg header = { .tcm_family = AF_UNSPEC,
 				      .tcm_ifindex = index,
 				      .tcm_parent = parent_of(direction) };
-	struct walk walk = { .each = each,
+	struct tc_walk walk = { .each = each,
 			     .user = user,
 			     .place = { .index = index, .direction = direction } };
 	int err;
@@ -220,7 +220,7 @@ static int any_filter(const struct tc_place *place, void *user)
 
 int tc_remove_empty_clsact(struct nl *nl, int index)
 {
-	struct walk walk = { 0 };
+	struct tc_walk walk = { 0 };
 	int err = look_at_qdiscs(nl, index, &walk);
 
 	for (enum tc_direction d = TC_INGRESS; !err && walk.clsact && d <= TC_EGRESS; d++)
@@ -232,7 +232,7 @@ int tc_remove_empty_clsact(struct nl *nl, int index)
 
 int tc_drops(struct nl *nl, int index, uint64_t *drops)
 {
-	struct walk walk = { 0 };
+	struct tc_walk walk = { 0 };
 	int err = look_at_qdiscs(nl, index, &walk);
 
 	*drops = walk.drops;

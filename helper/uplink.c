@@ -22,21 +22,21 @@ struct route {
 /* Default routes of the main table; the lowest metric counts, IPv4 before IPv6. */
 static int on_route(const struct nlmsghdr *message, void *user)
 {
-	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	const struct rtmsg *header = nl_payload(message, sizeof(*header));
 	struct route *best = user, found = { 0 };
 	const struct rtnexthop *hop;
 	const struct nlattr *attr;
 
-	if (message->nlmsg_type != RTM_NEWROUTE || header->rtm_dst_len != 0 ||
+	if (message->nlmsg_type != RTM_NEWROUTE || !header || header->rtm_dst_len != 0 ||
 	    header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
 		switch (mnl_attr_get_type(attr)) {
 		case RTA_OIF:
-			found.index = (int)mnl_attr_get_u32(attr);
+			found.index = (int)nl_number(attr);
 			break;
 		case RTA_PRIORITY:
-			found.metric = mnl_attr_get_u32(attr);
+			found.metric = nl_number(attr);
 			break;
 		case RTA_MULTIPATH:
 			hop = mnl_attr_get_payload(attr);
@@ -74,7 +74,7 @@ static int on_family(const struct nlmsghdr *message, void *user)
 
 	mnl_attr_for_each(attr, message, sizeof(struct genlmsghdr))
 		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
-			*(uint16_t *)user = mnl_attr_get_u16(attr);
+			*(uint16_t *)user = nl_number(attr);
 	return MNL_CB_OK;
 }
 
