@@ -15,7 +15,8 @@
 #include "patch_port.h"
 #include "tc.h"
 
-#define ALIAS "basilisk-tap"
+#define ALIAS	   "basilisk-tap"
+#define FIND_TRIES 10
 
 /* btlan's preferences, and bthub's: GUEST and FAN_OUT have a handle for each TAP, its ifindex. */
 enum {
@@ -71,21 +72,41 @@ static bool is_ours(const struct link *link, const char *kind, const struct mac 
 	return !link->alias[0] && !(link->flags & IFF_UP) && mac_equal(&link->mac, marked);
 }
 
+/*
+ * The pair comes and goes as one, but is asked for end by end: halves that do not fit mean that it
+ * changed in between. 0, -ENODEV, -EXDEV where they never fit, or another negative errno.
+ */
+static int find_pair(struct nl *nl, struct link *near, struct link *far)
+{
+	for (int tries = 0; tries < FIND_TRIES; tries++) {
+		int err = link_find(nl, HUB_NAME, 0, near);
+		int err2 = link_find(nl, HUB_LAN_NAME, 0, far);
+
+		if (err == err2 && (err || near->peer == far->index))
+			return err;
+		if (err && err != -ENODEV)
+			return err;
+		if (err2 && err2 != -ENODEV)
+			return err2;
+	}
+	return -EXDEV;
+}
+
 int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome)
 {
 	const struct mac marked = mark(host);
 	struct link near, far;
-	int err = link_find(nl, HUB_NAME, 0, &near), err2 = link_find(nl, HUB_LAN_NAME, 0, &far);
+	int err = find_pair(nl, &near, &far);
 
 	memset(hub, 0, sizeof(*hub));
-	if (err == -ENODEV && err2 == -ENODEV)
+	if (err == -ENODEV)
 		return 0;
-	if ((err && err != -ENODEV) || (err2 && err2 != -ENODEV))
+	if (err == -EXDEV || (!err && !is_ours(&near, "veth", &marked)))
+		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s is not ours",
+				   HUB_NAME, HUB_LAN_NAME);
+	if (err)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "looking for %s: %s", HUB_NAME,
-				   strerror(err ? -err : -err2));
-	if (err || err2 || near.peer != far.index || !is_ours(&near, "veth", &marked))
-		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is not ours",
-				   err ? HUB_LAN_NAME : HUB_NAME);
+				   strerror(-err));
 	hub->index = near.index;
 	hub->lan = far.index;
 	hub->host = near.alias[0] ? noted(near.alias, " host=") : host;
@@ -350,14 +371,33 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 	return err;
 }
 
-int hub_release(struct nl *nl, uint32_t host, struct hub *hub)
+/* 0 where the note that release wrote still stands; -EBUSY where another helper built anew. */
+static int check_releasing(struct nl *nl, uint32_t host, const struct hub *hub)
 {
-	int err = hub->index ? patch_port_disconnect(nl, hub) : 0;
+	struct outcome ignored = { 0 };
+	struct hub now;
 
-	if (!err && hub->index)
+	return hub_find(nl, host, &now, &ignored) == 0 && now.index == hub->index &&
+			       !now.releasing ?
+		       -EBUSY :
+		       0;
+}
+
+int hub_release(struct nl *nl, uint32_t host, const struct hub *hub)
+{
+	int err = 0;
+
+	if (!hub->index)
+		return release_bridge(nl, host);
+	err = check_releasing(nl, host, hub);
+	if (!err)
+		err = patch_port_disconnect(nl, hub);
+	if (!err)
+		err = check_releasing(nl, host, hub);
+	if (!err)
 		err = link_delete(nl, hub->index);
 	/* a helper that was connecting meanwhile: its filters would point nowhere */
-	if (!err && hub->index)
+	if (!err)
 		err = patch_port_disconnect(nl, hub);
 	return err && err != -ENODEV ? err : release_bridge(nl, host);
 }

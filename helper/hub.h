@@ -50,7 +50,10 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 /* Notes what it is connected to. 0 or a negative errno. */
 int hub_note(struct nl *nl, const struct hub *hub);
 
-/* Removes everything but TAPs, the NIC's side first. 0 or a negative errno. */
-int hub_release(struct nl *nl, uint32_t host, struct hub *hub);
+/*
+ * Removes everything but TAPs, the NIC's side first. @hub was noted with .releasing. 0, -EBUSY
+ * where another helper builds it anew meanwhile, or another negative errno.
+ */
+int hub_release(struct nl *nl, uint32_t host, const struct hub *hub);
 
 #endif

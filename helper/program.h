@@ -31,7 +31,7 @@ enum program_name {
 	PROGRAM_PASS,		   /* verdict: on to the stack */
 	PROGRAM_BRIDGE_TO_GUESTS,  /* verdict: drop what a bridge keeps to itself, pass the rest */
 	PROGRAM_GUARD,		   /* verdict: drop what no Mac sends and hurts a network */
-	PROGRAM_GUARD_SERVING,     /* verdict: that, but not of servers: see need_no_server() */
+	PROGRAM_GUARD_SERVING,	   /* verdict: that, but not of servers: see need_no_server() */
 	PROGRAM_COUNT
 };
 

@@ -35,7 +35,10 @@ int say_wait(int fd, short events)
 	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
-/* #syscall write fd=OUT|ERR */
+/*
+ * FD_OUT is for what ends before the filter is loaded.
+ * #syscall write fd=ERR
+ */
 void say_line(int fd, const char *format, ...)
 {
 	char line[LINE_MAX_LEN + 1];

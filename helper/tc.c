@@ -51,8 +51,8 @@ static int on_qdisc(const struct nlmsghdr *message, void *user)
 	bool clsact = false;
 
 	/* ingress and clsact both sit at this parent, and nothing else does */
-	if (message->nlmsg_type != RTM_NEWQDISC || !header || header->tcm_ifindex != walk->place.index ||
-	    header->tcm_parent != TC_H_CLSACT)
+	if (message->nlmsg_type != RTM_NEWQDISC || !header ||
+	    header->tcm_ifindex != walk->place.index || header->tcm_parent != TC_H_CLSACT)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attr) == TCA_KIND)
@@ -202,8 +202,8 @@ int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *e
 				      .tcm_ifindex = index,
 				      .tcm_parent = parent_of(direction) };
 	struct tc_walk walk = { .each = each,
-			     .user = user,
-			     .place = { .index = index, .direction = direction } };
+				.user = user,
+				.place = { .index = index, .direction = direction } };
 	int err;
 
 	nl_begin(nl, RTM_GETTFILTER, NLM_F_DUMP, &header, sizeof(header));
