@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Programs started the way a hostile caller would: in a host, as a user, after any preparation.
 
-The child is a fork of the test program, so that prepare() can do whatever a program can do to itself
-before it executes another: limits, signals, descriptors, an argument list of length 0.
+The child is a fork of the test program, so that prepare() can do whatever a program can do to
+itself before it executes another: limits, signals, descriptors, an argument list of length 0.
 """
 import ctypes
 import os

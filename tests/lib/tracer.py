@@ -30,17 +30,18 @@ NUMBERS = {
     "getsockname": 51, "setsockopt": 54, "getsockopt": 55, "uname": 63, "fcntl": 72, "umask": 95,
     "getuid": 102, "getgid": 104, "geteuid": 107, "getegid": 108, "getppid": 110, "getgroups": 115,
     "capget": 125, "capset": 126, "prctl": 157, "gettid": 186, "exit_group": 231, "ppoll": 271,
-    "dup3": 292, "prlimit64": 302, "getrandom": 318, "close_range": 436,
+    "openat": 257, "newfstatat": 262, "dup3": 292, "prlimit64": 302, "getrandom": 318,
+    "close_range": 436,
 }  # fmt: skip
 NAMES = {number: name for name, number in NUMBERS.items()}
 
 At = collections.namedtuple("At", "pid index name fd")
-Call = collections.namedtuple("Call", "name fd nl_type")
+Call = collections.namedtuple("Call", "name fd argument nl_type path")
 
 
 class End(collections.namedtuple("End", "status signal stuck calls stderr message fd")):
     def __repr__(self):
-        return str({k: v for k, v in self._asdict().items() if k != "calls"})
+        return str({**self._asdict(), "calls": len(self.calls), "message": self.message[:400]})
 
 
 def name_of(number):
@@ -81,7 +82,7 @@ class Tracer:
         while True:
             try:
                 message, control, _, _ = self.socket.recvmsg(
-                    1 << 17, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
+                    1 << 18, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
                 )
             except TimeoutError:
                 assert not stuck, "the tracer says nothing"
@@ -104,12 +105,12 @@ class Tracer:
         stderr, _, reply = rest.partition(b"\0")
         _, status, loop, *calls = head.decode().split()
         status = os.waitstatus_to_exitcode(int(status))
-        calls = [tuple(map(int, call.split(":"))) for call in calls]
+        calls = [call.split(":", 4) for call in calls]
         return End(
             status if status >= 0 else None,
             -status if status < 0 else None,
             stuck or loop == "1",
-            [Call(name_of(number), first, nl_type) for number, first, nl_type in calls],
+            [Call(name_of(int(n)), int(f), int(a), int(t), path) for n, f, a, t, path in calls],
             stderr.decode(errors="replace"),
             reply,
             fd,
@@ -134,6 +135,12 @@ class Tracer:
 
     def fail(self, number, always=False):
         return self.command("fail-always" if always else "fail", number)
+
+    def instead(self, number, first=0, second=0):
+        return self.command("instead", number, first, second)
+
+    def int80(self, number):
+        return self.command("int80", number)
 
     def refuse(self, number):
         return self.command("refuse", number)

@@ -16,12 +16,16 @@
  *   fail-always ERRNO     likewise, and so does each later call of its number
  *   refuse ERRNO          this netlink request (a sendto) is not carried out, and the kernel's
  *                         answer to it is ERRNO; the rest runs to its end
+ *   instead NR ARG ARG    that call is made instead, with those first two arguments (the others
+ *                         stay); the rest runs to its end
+ *   int80 NR              instead of this call, call NR of the 32-bit kind is made
  *   kill                  SIGKILL, before this call
  *   go                    run to its end
  *
  *   at PID INDEX NR FD                       it stands before that call
  *   end STATUS STUCK CALLS\nSTDERR\0REPLY    it ended: status as of waitpid(); STUCK 1: it was
- *                         killed because it went on and on; each call as NR:FD:NLTYPE. A descriptor
+ *                         killed because it went on and on; each call as NR:FD:ARG:NLTYPE:PATH, with
+ *                         the first two arguments, and PATH only of openat(). A descriptor
  *                         that came with the reply is passed on. Then, when it is closed here: done
  *
  * A call that is not made is replaced by a ppoll() that fails, which the helper's own filter
@@ -49,15 +53,17 @@
 #include <linux/ptrace.h>
 
 #define WORDS_MAX 64
-#define CALLS_MAX 4000	/* the longest run has a sixth of it: more is a loop */
-#define MESSAGE_MAX 120000
+#define CALLS_MAX 2500	/* the longest run has a fifth of it: more is a loop */
+#define MESSAGE_MAX 180000
 #define REPLY_MAX 4096
+#define PATH_SHOWN 64 /* with the final NUL */
 
-enum inject { NOTHING, FAIL, FAIL_ALWAYS, REFUSE };
+enum inject { NOTHING, FAIL, FAIL_ALWAYS, REFUSE, INSTEAD, INT80 };
 
 struct call {
 	uint64_t nr, args[6];
 	uint16_t nl_type;
+	char path[PATH_SHOWN];
 };
 
 struct run {
@@ -69,8 +75,10 @@ struct run {
 	unsigned int count; /* the call it stands before is number count - 1 */
 	enum inject inject;
 	int error_number;
+	uint64_t other[3];	/* INSTEAD, INT80: the number and two arguments */
 	uint64_t failing;	/* FAIL_ALWAYS: the number */
 	bool failed;		/* the call it is in was replaced */
+	bool planted;		/* the instruction of the call it is in was replaced */
 	int refused;		/* descriptor whose answer is to be changed, or -1 */
 };
 
@@ -105,6 +113,43 @@ static void set_result(struct run *run, const struct call *call, int error)
 	r.r10 = call->args[3];
 	ptrace(PTRACE_SETREGS, run->pid, NULL, &r);
 }
+static void make_other_call(struct run *run)
+{
+	struct user_regs_struct r;
+
+	ptrace(PTRACE_GETREGS, run->pid, NULL, &r);
+	r.orig_rax = run->other[0];
+	r.rdi = run->other[1];
+	r.rsi = run->other[2];
+	ptrace(PTRACE_SETREGS, run->pid, NULL, &r);
+}
+
+/* When the call returns, the processor finds "int $0x80" where "syscall" was, and goes there. */
+static void plant_int80(struct run *run)
+{
+	struct user_regs_struct r;
+	long text;
+
+	ptrace(PTRACE_GETREGS, run->pid, NULL, &r);
+	text = ptrace(PTRACE_PEEKTEXT, run->pid, r.rip - 2, NULL);
+	text = (text & ~0xffffL) | 0x80cd;
+	if (ptrace(PTRACE_POKETEXT, run->pid, r.rip - 2, text) < 0)
+		die("changing the program");
+	r.orig_rax = SYS_ppoll;
+	r.rdi = r.rsi = r.r10 = 0;
+	r.rdx = 1;
+	ptrace(PTRACE_SETREGS, run->pid, NULL, &r);
+}
+
+static void go_to_int80(struct run *run)
+{
+	struct user_regs_struct r;
+
+	ptrace(PTRACE_GETREGS, run->pid, NULL, &r);
+	r.rip -= 2;
+	r.rax = run->other[0];
+	ptrace(PTRACE_SETREGS, run->pid, NULL, &r);
+}
 #else
 #error "tests/tools/tracer.c: how are registers changed on this machine?"
 #endif
@@ -122,6 +167,17 @@ static bool poke(const struct run *run, uint64_t at, const void *from, size_t le
 	struct iovec mine = { (void *)(uintptr_t)from, len }, its = { (void *)(uintptr_t)at, len };
 
 	return process_vm_writev(run->pid, &mine, 1, &its, 1, 0) == (ssize_t)len;
+}
+
+/* Byte by byte: the end of the string may be the end of the memory. */
+static void peek_path(const struct run *run, uint64_t at, char *path)
+{
+	size_t n = 0;
+
+	for (; n < PATH_SHOWN - 1 && peek(run, at + n, path + n, 1) && path[n]; n++)
+		if (path[n] <= ' ' || path[n] > '~')
+			path[n] = '?';
+	path[n] = '\0';
 }
 
 /* A message that the kernel only acknowledges: then nothing happens but an answer to be changed. */
@@ -243,6 +299,9 @@ static void note_call(struct run *run, const struct ptrace_syscall_info *info)
 	if (call->nr == SYS_sendto && call->args[2] >= sizeof(header) &&
 	    peek(run, call->args[1], &header, sizeof(header)) && header.nlmsg_len == call->args[2])
 		call->nl_type = header.nlmsg_type;
+	call->path[0] = '\0';
+	if (call->nr == SYS_openat)
+		peek_path(run, call->args[1], call->path);
 }
 
 /* Before the call itself. */
@@ -252,6 +311,11 @@ static void enter_call(struct run *run)
 
 	if (run->inject == REFUSE)
 		defuse_request(run, call);
+	if (run->inject == INSTEAD)
+		make_other_call(run);
+	run->planted = run->inject == INT80;
+	if (run->planted)
+		plant_int80(run);
 	run->failed = run->inject == FAIL || (run->failing && call->nr == run->failing - 1);
 	if (run->failed)
 		replace_call(run);
@@ -285,6 +349,9 @@ static void next_call(struct run *run)
 		ptrace(PTRACE_GET_SYSCALL_INFO, run->pid, sizeof(info), &info);
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
 			break;
+		if (run->planted)
+			go_to_int80(run);
+		run->planted = false;
 		if (run->failed)
 			set_result(run, &run->calls[run->count - 1], run->error_number);
 		else if (run->refused >= 0)
@@ -347,9 +414,10 @@ static void say_end(struct run *run)
 	int fd;
 
 	for (unsigned int i = 0; i < run->count; i++)
-		len += (size_t)sprintf(message + len, " %llu:%d:%u",
+		len += (size_t)sprintf(message + len, " %llu:%d:%u:%u:%s",
 				       (unsigned long long)run->calls[i].nr,
-				       (int)run->calls[i].args[0], run->calls[i].nl_type);
+				       (int)run->calls[i].args[0], (unsigned int)run->calls[i].args[1],
+				       run->calls[i].nl_type, run->calls[i].path);
 	message[len++] = '\n';
 	n = read(run->error, message + len, REPLY_MAX);
 	len += n > 0 ? (size_t)n : 0;
@@ -418,6 +486,11 @@ static void obey(struct run *run, char *words[], size_t count)
 		go_on(run, FAIL, words[1]);
 	} else if (strcmp(verb, "fail-always") == 0 && count == 2) {
 		go_on(run, FAIL_ALWAYS, words[1]);
+	} else if ((strcmp(verb, "instead") == 0 && count == 4) ||
+		   (strcmp(verb, "int80") == 0 && count == 2)) {
+		for (size_t i = 1; i < count; i++)
+			run->other[i - 1] = strtoull(words[i], NULL, 0);
+		go_on(run, count == 4 ? INSTEAD : INT80, NULL);
 	} else if (strcmp(verb, "refuse") == 0 && count == 2) {
 		go_on(run, REFUSE, words[1]);
 	} else {

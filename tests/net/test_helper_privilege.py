@@ -1,0 +1,626 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the helper may do at each moment of its life, as the kernel tells it; what others may do to
+it; and that no other system call than those it needs gets past its filter.
+"""
+import contextlib
+import ctypes
+import errno
+import glob
+import importlib.util
+import os
+import re
+import signal
+import socket
+import stat
+import struct
+
+import helper
+import starter
+from activation import DYNAMIC_USER, SOCKET, Activation
+from case import Skip, limit
+from helper import CODES, HELPER, NAMES, ask, pair, receive
+from proc import wait_until
+from stand import ATTACH, RELEASE
+from tracer import NUMBERS, At, End, Tracer
+from world import ALLOW, TREE, USERS, World
+
+UID = USERS["mac"][0]
+OWN = 7201  # _basilisk-tap
+NET_ADMIN = 1 << 12
+TUNSETIFF, TUNSETOWNER = 0x400454CA, 0x400454CC
+# Descriptors of the helper once it has arranged them: early.h
+FDS = {"OUT": 1, "ERR": 2, "REPLY": 3, "ROUTE": 4, "GENERIC": 5, "TUN": 6, "LOG": 7}
+REQUESTS = {"TUNSETIFF": TUNSETIFF, "TUNSETOWNER": TUNSETOWNER}
+SAYS = {"write", "writev", "sendto", "sendmsg", "sendmmsg"}
+MAKES_MEMORY = {"brk", "mmap", "mremap"}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def neighbour(name):
+    """The module of another test file."""
+    path = os.path.join(TREE, "tests", "net", name + ".py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def desk(world, **options):
+    return world.host("desk", world.lan(), **options)
+
+
+def status_of(pid):
+    """{line: words} of /proc/PID/status."""
+    with open(f"/proc/{pid}/status") as file:
+        return {line.split(":")[0]: line.split(":")[1].split() for line in file}
+
+
+def ids(found):
+    return {int(n) for key in ("Uid", "Gid") for n in found[key]}
+
+
+def capabilities(found):
+    return {key: int(words[0], 16) for key, words in found.items() if key.startswith("Cap")}
+
+
+def steps(tracer, argv):
+    """Stop before each call; yields At, and at last End."""
+    event = tracer.start(*argv)
+    while isinstance(event, At):
+        yield event
+        event = tracer.to(event.index + 1)
+    yield event
+
+
+def close(end):
+    if end.fd is not None:
+        os.close(end.fd)
+
+
+# ---- setuid root
+def test_privileges_of_the_setuid_helper_at_each_call(world):
+    """Until it drops them it says nothing and allocates what it likes; from then on it is a user
+    of its own with one capability; from the filter on it neither opens nor allocates anything."""
+    host = desk(world)
+    seen = {"root": 0, "dropped": 0, "filtered": 0}
+    with Tracer(host) as tracer:
+        for event in steps(tracer, ATTACH):
+            if isinstance(event, End):
+                break
+            found = status_of(event.pid)
+            if found["Seccomp"] == ["2"]:
+                seen["filtered"] += 1
+                assert event.name in {"sendto", "recvmsg", "sendmsg", "ioctl", "ppoll", "write",
+                                      "exit_group"}, event  # fmt: skip
+                check_dropped(event, found)
+            elif int(found["Uid"][1]) == OWN and found["NoNewPrivs"] == ["1"]:
+                seen["dropped"] += 1
+                check_dropped(event, found)
+            else:
+                assert not seen["dropped"] and not seen["filtered"], (event, found)
+                seen["root"] += 1
+                assert event.name not in SAYS, event
+        close(event)
+        assert event.status == 0, event
+    assert all(count > 20 for count in seen.values()), seen
+
+
+def check_dropped(event, found):
+    assert ids(found) == {OWN}, (event, found)
+    assert found["Groups"] == [], (event, found)
+    only = {"CapInh": 0, "CapPrm": NET_ADMIN, "CapEff": NET_ADMIN, "CapBnd": 0, "CapAmb": 0}
+    assert capabilities(found) == only, (event, capabilities(found))
+    assert found["NoNewPrivs"] == ["1"], (event, found)
+    # what is not dumpable belongs to root in /proc
+    assert os.stat(f"/proc/{event.pid}/status").st_uid == 0, event
+
+
+def test_privileges_of_status_and_check(world):
+    """What only reads gives up the last capability too, before it says a word."""
+    host = desk(world)
+    for verb in ("--status", "--check", "--help", "--version"):
+        with Tracer(host) as tracer:
+            said = 0
+            for event in steps(tracer, [HELPER, verb]):
+                if isinstance(event, At) and event.name == "write":
+                    said += 1
+                    found = status_of(event.pid)
+                    assert ids(found) == {OWN} and not any(capabilities(found).values()), found
+            assert said and event.status == 0, (verb, event)
+
+
+OPENED = {
+    "/etc/basilisk-tap/helper.conf", "/etc/passwd", "/etc/group", "/etc/machine-id", "/dev/net/tun",
+    "/proc/sys/kernel/cap_last_cap",
+}  # fmt: skip
+
+
+def test_only_fixed_paths_are_opened(world):
+    host = desk(world)
+    with Tracer(host) as tracer:
+        for argv in (
+            ATTACH,
+            [*ATTACH[:3], "--br=nosuchbridge"],
+            [HELPER, "--status"],
+            [HELPER, "--check", "--user=../../etc/shadow"],
+            [HELPER, "--frobnicate"],
+        ):
+            tracer.start(*argv)
+            end = tracer.go()
+            close(end)
+            paths = [call.path for call in end.calls if call.name == "openat"]
+            loaded = [p for p in paths if re.match(r"/etc/ld\.so\.cache$|/(usr/)?lib", p)]
+            own = [p for p in paths if re.match(r"/proc/\d+/status$", p)]  # libcap-ng's
+            assert set(paths) - set(loaded) - set(own) <= OPENED, (argv, paths)
+            assert not [c for c in end.calls if c.name == "open"], argv
+
+
+def own_group(host, uid, gid):
+    """The host's passwd with _basilisk-tap as that."""
+    text = host.inside(lambda: open("/etc/passwd").read())
+    line = f"_basilisk-tap:x:{uid}:{gid}::/nonexistent:/bin/sh"
+    host.write("/etc/passwd", re.sub("(?m)^_basilisk-tap:.*$", line, text))
+
+
+def user_at_the_end(host):
+    with Tracer(host) as tracer:
+        tracer.start(*ATTACH)
+        at = tracer.until("exit_group")
+        found = status_of(at.pid)
+        close(tracer.go())
+        return found["Uid"], found["Gid"]
+
+
+def test_user_and_group_are_those_of_its_passwd_line(world):
+    host = desk(world)
+    own_group(host, 7201, 7333)
+    assert user_at_the_end(host) == (["7201"] * 4, ["7333"] * 4)
+    for wrong in ((0, 7333), (7201, 0), (4294967295, 7333), (7201, 4294967295)):
+        own_group(host, *wrong)
+        assert user_at_the_end(host) == (["65534"] * 4, ["65534"] * 4), wrong
+    host.write("/etc/passwd", "root:x:0:0::/:/bin/sh\n")
+    assert user_at_the_end(host) == (["65534"] * 4, ["65534"] * 4)
+
+
+def test_setuid_helper_without_the_capability_does_not_stay_root(world):
+    """As in a container, whose bounding set has no CAP_NET_ADMIN."""
+    host = desk(world)
+    ours, theirs = pair(host, "mac")
+
+    def prepare():
+        _libc.prctl(24, 12)  # PR_CAPBSET_DROP, CAP_NET_ADMIN
+        starter.become(host.identity("mac"))
+
+    with ours, theirs, full_pipe() as writer:
+        descriptors = {9: theirs.fileno(), 2: writer}
+        argv = [HELPER, "--frob"]
+        with starter.start(
+            host, HELPER, argv, user=None, prepare=prepare, descriptors=descriptors
+        ) as run:
+            wait_until(lambda: "poll" in wchan(run.pid), what="its waiting")
+            found = status_of(run.pid)
+            assert 0 not in ids(found), found
+            assert not any(capabilities(found)[key] for key in ("CapPrm", "CapEff", "CapInh"))
+            assert run.wait() == CODES["usage"]
+
+
+@contextlib.contextmanager
+def full_pipe():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    yield writer
+    os.close(reader)
+    os.close(writer)
+
+
+def wchan(pid):
+    with open(f"/proc/{pid}/wchan") as file:
+        return file.read()
+
+
+# ---- what its caller can do to it
+@contextlib.contextmanager
+def waiting(host, path=HELPER):
+    """A helper that has done all, and waits for its caller to make room for the reply."""
+    ours, theirs = pair(host, "mac")
+    theirs.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            theirs.send(bytes(4096))
+    with ours, theirs:
+        argv = [path, *ATTACH[1:]]
+        with starter.start(host, path, argv, descriptors={9: theirs.fileno()}) as run:
+            wait_until(lambda: helper.taps(host) and "poll" in wchan(run.pid), what="its waiting")
+            yield run
+
+
+def as_mac(host, function):
+    """What function() returns or raises, when mac does it; as (error number, or 0)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        number = 0
+        try:
+            starter.become(host.identity("mac"))
+            function()
+        except OSError as error:
+            number = error.errno
+        finally:
+            os.write(writer, bytes([number]))
+            os._exit(0)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as file:
+        os.close(writer)
+        return file.read(1)[0]
+
+
+def called(name, *args):
+    if getattr(_libc, name)(*args) < 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+class Iovec(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
+def attacks(pid):
+    """What one process may try to do to another: {name: function}."""
+
+    def read_memory():
+        here = ctypes.create_string_buffer(8)
+        mine, its = Iovec(ctypes.addressof(here), 8), Iovec(0x400000, 8)
+        called("process_vm_readv", pid, ctypes.byref(mine), 1, ctypes.byref(its), 1, 0)
+
+    def take_descriptor():
+        watch = os.pidfd_open(pid)
+        called("syscall", 438, watch, 6, 0)  # pidfd_getfd
+
+    def set_limit():
+        called("prlimit64", pid, 7, struct.pack("=QQ", 0, 0), None)
+
+    found = {
+        "ptrace": lambda: called("ptrace", 16, pid, 0, 0),
+        "seize": lambda: called("ptrace", 0x4206, pid, 0, 0),
+        "process_vm_readv": read_memory,
+        "pidfd_getfd": take_descriptor,
+        "prlimit": set_limit,
+        "fd": lambda: os.listdir(f"/proc/{pid}/fd"),
+        "cwd": lambda: os.readlink(f"/proc/{pid}/cwd"),
+        "ns": lambda: os.readlink(f"/proc/{pid}/ns/net"),
+    }
+    for name in ("mem", "environ", "maps", "auxv", "syscall", "stack", "fd/6", "exe", "root"):
+        found[name] = lambda name=name: os.close(os.open(f"/proc/{pid}/{name}", os.O_RDONLY))
+    for name in ("oom_score_adj", "coredump_filter", "timerslack_ns", "clear_refs"):
+        found[name] = lambda name=name: write_one(f"/proc/{pid}/{name}")
+    return found
+
+
+def write_one(path):
+    file = os.open(path, os.O_WRONLY)
+    try:
+        os.write(file, b"1")
+    finally:
+        os.close(file)
+
+
+SIGNALS = {
+    "SIG 0": lambda pid: os.kill(pid, 0),
+    "SIGSTOP": lambda pid: os.kill(pid, signal.SIGSTOP),
+    "SIGKILL": lambda pid: os.kill(pid, signal.SIGKILL),
+    "pidfd": lambda pid: signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGKILL),
+    "priority": lambda pid: os.setpriority(os.PRIO_PROCESS, pid, 19),
+    "affinity": lambda pid: os.sched_setaffinity(pid, {0}),
+}
+
+
+def check_attacks(host, run, found):
+    for name, attack in found.items():
+        assert as_mac(host, attack) in (errno.EPERM, errno.EACCES), name
+        assert run.status is None
+    assert run.wait() == CODES["handover"]
+
+
+def test_caller_can_neither_look_into_nor_stop_the_setuid_helper(world):
+    host = desk(world)
+    with waiting(host) as run:
+        found = attacks(run.pid)
+        found.update({name: lambda f=f: f(run.pid) for name, f in SIGNALS.items()})
+        check_attacks(host, run, found)
+
+
+def test_these_attacks_succeed_on_a_process_of_the_callers_own(world):
+    """Or else the tests here would show nothing."""
+    host = desk(world)
+    with starter.start(host, "/usr/bin/sleep", ["sleep", "50"]) as run:
+        wait_until(lambda: "sleep" in wchan(run.pid), what="its sleep")
+        found = attacks(run.pid)
+        for name in ("ptrace", "mem", "fd", "environ", "maps", "oom_score_adj", "prlimit"):
+            assert as_mac(host, found[name]) == 0, name
+        run.signal(signal.SIGCONT)
+        assert as_mac(host, lambda: SIGNALS["SIGSTOP"](run.pid)) == 0
+        assert as_mac(host, lambda: SIGNALS["SIGKILL"](run.pid)) == 0
+
+
+# ---- file capability
+@contextlib.contextmanager
+def by_capability():
+    """The installed helper, for a while, with a file capability in place of setuid."""
+    path = World.place.helper
+    os.chmod(path, 0o755)
+    # struct vfs_cap_data, revision 2, effective: permitted 0x1000, no inheritable
+    value = struct.pack("<IIIII", 0x02000001, NET_ADMIN, 0, 0, 0)
+    try:
+        os.setxattr(path, "security.capability", value)
+        yield
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            raise Skip("no file capabilities on this file system") from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            os.removexattr(path, "security.capability")
+        os.chmod(path, 0o4755)
+
+
+def test_privileges_of_the_helper_with_a_file_capability(world):
+    """It stays the caller's user, with the one capability that the file gives it; the bounding
+    set cannot be emptied without another one, and no_new_privs makes it worthless."""
+    host = desk(world)
+    with by_capability(), Tracer(host) as tracer:
+        filtered = 0
+        for event in steps(tracer, ATTACH):
+            if isinstance(event, End):
+                break
+            found = status_of(event.pid)
+            assert {int(n) for n in found["Uid"]} == {UID}, found
+            if found["Seccomp"] == ["2"]:
+                filtered += 1
+                have = capabilities(found)
+                assert (have["CapPrm"], have["CapEff"]) == (NET_ADMIN, NET_ADMIN), have
+                assert not have["CapInh"] and not have["CapAmb"], have
+                assert found["NoNewPrivs"] == ["1"], found
+                assert os.stat(f"/proc/{event.pid}/status").st_uid == 0, event
+        close(event)
+        assert event.status == 0 and filtered > 20, event
+
+
+def test_caller_cannot_look_into_the_helper_with_a_file_capability(world):
+    """Signals reach it: it is his own user's process.  That is harmless: test_helper_killed.py."""
+    host = desk(world)
+    with by_capability(), waiting(host) as run:
+        found = attacks(run.pid)
+        del found["prlimit"]  # harmless, too: nothing is opened any more
+        check_attacks(host, run, found)
+
+
+def basic_suite():
+    """The functions of test_helper.py: what is true in one mode must be so in all."""
+    found = vars(neighbour("test_helper"))
+    return {name: value for name, value in found.items() if name.startswith("test_")}
+
+
+# It is not setuid, which is what these are about
+NOT_BY_CAPABILITY = set()
+
+
+@limit(120)
+def test_basic_suite_passes_with_a_file_capability(world):
+    wrong = []
+    suite = basic_suite()
+    assert len(suite) > 25, suite
+    with by_capability():
+        for name, function in suite.items():
+            if name in NOT_BY_CAPABILITY:
+                continue
+            inner = World()
+            try:
+                function(inner)
+            except Exception as error:
+                wrong.append(f"{name}: {error}")
+            finally:
+                inner.close()
+    assert not wrong, "\n".join(wrong)
+
+
+@limit(60)
+def test_file_capability_is_no_help_to_anyone_else(world):
+    """The same file, made over to another's bounding set or with no_new_privs, says that it has no
+    privilege."""
+    host = desk(world)
+    with by_capability():
+        ours, theirs = pair(host, "mac")
+        with ours, theirs:
+
+            def prepare():
+                _libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+
+            with starter.start(
+                host, HELPER, ATTACH, descriptors={9: theirs.fileno()}, prepare=prepare
+            ) as run:
+                assert run.wait() == CODES["no-privilege"], run.said()
+
+
+# ---- a service manager's socket
+def test_privileges_of_the_helper_behind_a_socket(world):
+    """It is the user that the service manager made it, with the capability that it was given."""
+    host = desk(world)
+    service = Activation(host, neighbour("test_socket_mode").plain_helper(host))
+    with host.inside(lambda: socket.socket(socket.AF_UNIX)) as caller:
+        host.inside(lambda: caller.connect(SOCKET))
+        # it has dropped what it drops when it waits for the request, which does not come
+        pid = wait_until(waiting_helper, what="a helper that waits")
+        found = status_of(pid)
+        assert ids(found) == {DYNAMIC_USER} and found["Groups"] == [], found
+        have = capabilities(found)
+        assert (have["CapPrm"], have["CapEff"]) == (NET_ADMIN, NET_ADMIN), have
+        assert (have["CapInh"], have["CapAmb"]) == (0, 0), have
+        assert have["CapBnd"] == NET_ADMIN, have  # the service manager's doing
+        assert found["NoNewPrivs"] == ["1"], found
+        assert os.stat(f"/proc/{pid}/status").st_uid == 0
+        assert receive(caller) == (b"", None)
+    service.close()
+
+
+def waiting_helper():
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(name)
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"--socket" in file.read().split(b"\0") and "poll" in wchan(pid):
+                    if DYNAMIC_USER in ids(status_of(pid)):
+                        return pid
+    return None
+
+
+# ---- the filter of system calls
+def rules():
+    """{(call, descriptor or None, request or None)} of the comments in the helper's sources."""
+    found = set()
+    for path in glob.glob(os.path.join(TREE, "helper", "*.c")):
+        with open(path) as file:
+            for line in re.findall(r"#syscall (\w+)([^*\n]*)", file.read()):
+                words = dict(word.split("=") for word in line[1].split())
+                for fd in words.get("fd", "").split("|"):
+                    for request in words.get("request", "").split("|"):
+                        found.add((line[0], FDS.get(fd), REQUESTS.get(request)))
+    return found
+
+
+def matches(rule, call):
+    name, fd, request = rule
+    return name == call.name and fd in (None, call.fd) and request in (None, call.argument)
+
+
+def filtered_calls(end):
+    """Those after the filter was loaded (prctl(PR_SET_SECCOMP))."""
+    at = [i for i, call in enumerate(end.calls) if (call.name, call.fd) == ("prctl", 22)]
+    return end.calls[at[-1] + 1 :] if at else []
+
+
+def test_filter_has_at_most_ten_calls_and_each_is_used(world):
+    host = desk(world, policy=ALLOW + "max-taps 2\n")
+    wanted = rules()
+    assert 5 < len({name for name, _, _ in wanted}) <= 10, wanted
+    used, unused = [], set(wanted)
+    log = neighbour("test_audit").system_log(host)
+    with log, Tracer(host) as tracer, Tracer(host, user=None) as root:
+        tracer.start(*ATTACH)
+        kept = tracer.go()
+        runs = [kept]
+        for argv in (ATTACH, [*ATTACH[:2], "--slot=1"], [*ATTACH[:3], "--br=nobridge"],
+                     [*ATTACH, "--repair"], [*ATTACH[:2], "--use-vnet"]):  # fmt: skip
+            tracer.start(*argv)
+            runs.append(tracer.go())
+            close(runs[-1])
+        root.start(*RELEASE)
+        runs.append(root.go())
+        close(kept)
+        root.start(*RELEASE)
+        runs.append(root.go())
+        for end in runs:
+            assert end.status in NAMES, end
+            used += filtered_calls(end)
+    for call in used:
+        unused -= {rule for rule in wanted if matches(rule, call)}
+        assert any(matches(rule, call) for rule in wanted), call
+    assert not unused, unused
+
+
+def filtered(tracer):
+    """Run it until its first call under the filter."""
+    at = tracer.start(*ATTACH)
+    while isinstance(at, At) and status_of(at.pid)["Seccomp"] != ["2"]:
+        at = tracer.until("sendto", 4)
+    assert isinstance(at, At), at
+    return at
+
+
+def check_kills(tracer, what, number, *args):
+    filtered(tracer)
+    end = tracer.instead(number, *args)
+    close(end)
+    assert end.signal == signal.SIGSYS, (what, number, args, end)
+
+
+LAST_CALL = 470
+PROBES = {335, 336}  # uretprobe, uprobe: past every filter, worth nothing outside the kernel's own
+
+
+@limit(120)
+def test_every_other_call_kills(world):
+    allowed = {NUMBERS[name] for name, _, _ in rules()}
+    with Tracer(desk(world)) as tracer:
+        for number in range(LAST_CALL + 1):
+            if number not in allowed | PROBES:
+                check_kills(tracer, "call", number)
+        # not numbers of any call, and -1, with which a tracer says "none"
+        for number in (1000, 1 << 31, 0xFFFFFFFF, 1 << 32 | 500):
+            check_kills(tracer, "call", number)
+
+
+def test_calls_of_the_x32_kind_kill(world):
+    with Tracer(desk(world)) as tracer:
+        for name, _, _ in sorted(rules(), key=str):
+            check_kills(tracer, name, NUMBERS[name] | 0x40000000, 4)
+
+
+def test_calls_of_the_32_bit_kind_kill(world):
+    with Tracer(desk(world)) as tracer:
+        for number in (1, 4, 5, 11, 54, 102, 252):  # exit, write, open, execve, ioctl …
+            filtered(tracer)
+            end = tracer.int80(number)
+            assert end.signal == signal.SIGSYS, (number, end)
+
+
+def test_allowed_calls_on_other_descriptors_and_requests_kill(world):
+    with Tracer(desk(world)) as tracer:
+        for name, allowed in (
+            ("sendto", {4, 5, 7}), ("recvmsg", {4, 5}), ("sendmsg", {3}), ("write", {1, 2}),
+        ):  # fmt: skip
+            for fd in set(range(10)) - allowed | {0xFFFFFFFF, 1000}:
+                check_kills(tracer, name, NUMBERS[name], fd)
+        requests = {
+            "TUNSETPERSIST": 0x400454CB, "TUNSETGROUP": 0x400454CE, "TUNSETDEBUG": 0x400454C9,
+            "TUNSETOFFLOAD": 0x400454D0, "TUNSETQUEUE": 0x400454D9, "TUNSETIFINDEX": 0x400454DA,
+            "SIOCSIFHWADDR": 0x8924, "SIOCGSKNS": 0x894C, "FIOCLEX": 0x5451, "TIOCSTI": 0x5412,
+        }  # fmt: skip
+        for what, request in requests.items():
+            check_kills(tracer, what, NUMBERS["ioctl"], 6, request)
+        for fd in (0, 1, 2, 3, 4, 5, 7, 8):
+            check_kills(tracer, "ioctl", NUMBERS["ioctl"], fd, TUNSETIFF)
+
+
+def test_filter_compares_what_the_kernel_compares(world):
+    """The kernel takes descriptors and requests as 32 bits: so must the filter, or more bits would
+    make other numbers of the same."""
+    with Tracer(desk(world)) as tracer:
+        for fd in (1 << 32 | 6, 0xFFFFFFFF00000006):
+            filtered(tracer)
+            end = tracer.instead(NUMBERS["ioctl"], fd, 0x400454CB)
+            assert end.signal == signal.SIGSYS, end
+            filtered(tracer)
+            end = tracer.instead(NUMBERS["ioctl"], fd, 0xFFFFFFFF00000000 | TUNSETOWNER)
+            close(end)
+            assert end.signal is None, end  # as good as the plain one: no TAP yet, so EBADFD
+
+
+def test_program_on_disk_is_hardened(world):
+    """Position independent, no lazy binding, no executable stack."""
+    with open(World.place.helper, "rb") as file:
+        data = file.read()
+    assert data[:4] == b"\x7fELF" and struct.unpack_from("<H", data, 16)[0] == 3  # ET_DYN
+    offset, size, count = (
+        struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    )  # fmt: skip
+    kinds = {}
+    for i in range(count):
+        kind, flags = struct.unpack_from("<II", data, offset + i * size)
+        kinds[kind] = flags
+    assert 0x6474E552 in kinds, "no RELRO"
+    assert kinds[0x6474E551] & 1 == 0, "the stack is executable"
+    assert stat.S_IMODE(os.stat(World.place.helper).st_mode) == 0o4755
