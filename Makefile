@@ -158,4 +158,5 @@ uninstall:
 
 .PHONY: all unit clean help install uninstall
 .DELETE_ON_ERROR:
--include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
+-include $(patsubst %.o,%.d,$(PROTO) $(HELPER) $(LIB) $(PRELOAD) $(CLI)) \
+	$(patsubst tests/%.c,$(B)/tests/%.d,$(wildcard tests/unit/*.c))
