@@ -15,7 +15,7 @@ enum {
 	CLI_OK = 0,
 	CLI_FAILED = 1,	      /* the system refused what should work */
 	CLI_USAGE = 2,	      /* a word of the command line is not understood */
-	CLI_NOTHING = 3,      /* status: no emulator runs */
+	CLI_NOTHING = 3,      /* status: no emulator runs; chooser: nobody answers */
 	CLI_NO_START = 126,   /* run: the program is there, but does not start, or not with us */
 	CLI_NO_PROGRAM = 127, /* run: there is no such program */
 };
@@ -24,6 +24,7 @@ enum {
 int run_main(int argc, char *argv[]);
 int peers_main(int argc, char *argv[]);
 int status_main(int argc, char *argv[]);
+int chooser_main(int argc, char *argv[]);
 int mac_main(int argc, char *argv[]);
 
 /* An option of a command: sets *@flag, or *@value to the word behind it ("--slot 3", "--slot=3").

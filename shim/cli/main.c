@@ -16,12 +16,13 @@ static const struct {
 	{ "run", run_main, "start an emulator with `ether auto` at its service" },
 	{ "peers", peers_main, "list the emulators on the network" },
 	{ "status", status_main, "tell how this user's running emulators are connected" },
+	{ "chooser", chooser_main, "list what a Mac's Chooser would list, and ping it" },
 	{ "mac", mac_main, "print the MAC address to give to QEMU" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static int help(FILE *file)
+static void help(FILE *file)
 {
 	fputs("usage: basilisk-tap COMMAND [OPTION]...\n\n", file);
 	for (size_t i = 0; i < COMMANDS; i++)
@@ -33,25 +34,20 @@ static int help(FILE *file)
 	      "nothing to tell of (status); run ends as the program does, or with 126 where it\n"
 	      "does not start, 127 where there is none.\n",
 	      file);
-	return ferror(file) ? CLI_FAILED : CLI_OK;
 }
 
-int main(int argc, char *argv[])
+static int dispatch(int argc, char *argv[])
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
 	for (size_t i = 0; i < COMMANDS; i++) {
-		int status;
-
-		if (strcmp(word, commands[i].name) != 0)
-			continue;
-		status = commands[i].main(argc - 1, argv + 1);
-		if (fflush(stdout) == EOF && status == CLI_OK)
-			return cli_fail(CLI_FAILED, "cannot write: %m");
-		return status;
+		if (strcmp(word, commands[i].name) == 0)
+			return commands[i].main(argc - 1, argv + 1);
 	}
-	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-		return help(stdout);
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		help(stdout);
+		return CLI_OK;
+	}
 	if (strcmp(word, "--version") == 0) {
 		printf("basilisk-tap %s\n", VERSION);
 		return CLI_OK;
@@ -61,4 +57,13 @@ int main(int argc, char *argv[])
 		return CLI_USAGE;
 	}
 	return cli_fail(CLI_USAGE, "'%s' is not a command (try --help)", word);
+}
+
+int main(int argc, char *argv[])
+{
+	int status = dispatch(argc, argv);
+
+	if ((fflush(stdout) == EOF || ferror(stdout)) && status == CLI_OK)
+		return cli_fail(CLI_FAILED, "cannot write: %m");
+	return status;
 }

@@ -118,22 +118,28 @@ def test_speaker_that_is_stopped_keeps_nobody_from_the_network(world):
 
 
 def test_name_that_another_user_holds_keeps_nobody_from_the_network(world):
-    """It is an abstract name: anyone may take it first."""
+    """It is an abstract name: anyone may take it first, and say what an instance says."""
     lan = world.lan()
     attic = world.host("attic", lan, policy=REFUSE)
-    uid = USERS["mac"][0]
-
-    def squat():
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sock.bind(NAME.format(uid))
-        sock.listen()
-        return sock
-
-    with attic.inside(squat):  # by root, which is another user, too
-        stations = [Station(attic), Station(attic), Station(world.host("cellar", lan))]
-        await_all_know_all(stations)
-        assert [discovery(s) for s in stations[:2]] == [OWN, OWN]
-        check_all_pairs(stations)
+    name = NAME.format(USERS["mac"][0])
+    program = (
+        "import socket\n"
+        "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+        f"s.bind({name!r})\n"
+        "s.listen()\n"
+        "print('ready', flush=True)\n"
+        "friends = []\n"
+        "while True:\n"
+        "    friends.append(s.accept()[0])\n"
+        "    for word in (b'H', b'Strust me', b'R'):\n"
+        "        friends[-1].send(word)\n"
+    )
+    squatter = attic.start(["/usr/bin/python3", "-c", program], user="lisa", name="squatter")
+    squatter.expect("ready", stream="stdout")
+    stations = [Station(attic), Station(attic), Station(world.host("cellar", lan))]
+    await_all_know_all(stations)
+    assert [discovery(s) for s in stations[:2]] == [OWN, OWN]
+    check_all_pairs(stations)
 
 
 def test_share_is_closed_to_others(world):
@@ -177,7 +183,8 @@ def test_host_without_any_network_joins_its_own_macs(world):
 def test_loopback_address_is_believed_of_this_host_only(world):
     """An announcement on the LAN that names 127.0.0.1 leads nowhere."""
     lan = world.lan()
-    station = Station(world.host("attic", lan, policy=REFUSE))
+    attic = world.host("attic", lan, policy=REFUSE)
+    station = Station(attic)
 
     class Liar(Peer):
         def announcement(self):
@@ -185,10 +192,13 @@ def test_loopback_address_is_believed_of_this_host_only(world):
             return super().announcement().replace(own, socket.inet_aton("127.0.0.1"))
 
     with Liar(world.host("liar", lan)) as liar, Peer(world.host("honest", lan)) as honest:
-        for _ in range(100):
-            liar.receive(0.02)
-            honest.receive(0.02)
-            if honest.mac in station.status()["peer"]:
-                break
-        known = station.status()["peer"]
-        assert honest.mac in known and liar.mac not in known, known
+
+        def honest_is_known():
+            liar.receive(0.05)
+            honest.receive(0.05)
+            return honest.mac in station.status()["peer"]
+
+        wait_until(honest_is_known, 5, "the honest one")
+        liar.receive(0.4)  # once more
+        assert liar.mac not in station.status()["peer"]
+        assert peers(attic) == {station.mac, honest.mac}

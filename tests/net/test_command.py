@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The command basilisk-tap: what it starts, what it refuses to, and what scripts may rely on."""
+import json
+import os
+import shutil
+import signal
+import struct
+
+import emulator
+from case import Skip, needs
+from numbered import await_all_know_all
+from peer import Peer
+from proc import wait_until
+from station import Station
+from world import REFUSE, USERS
+
+PRELOAD = "basilisk-tap-preload.so"
+MAPS = ["/usr/bin/python3", "-c", "print(open('/proc/self/maps').read())"]
+
+
+def desk(world, **options):
+    return world.host("desk", world.lan(), **options)
+
+
+def command(host, *words, user="mac", **options):
+    return host.run(["basilisk-tap", *words], user=user, **options)
+
+
+# ---- run
+
+
+def test_run_keeps_what_is_preloaded_already(world):
+    host = desk(world)
+    other = "/usr/lib/x86_64-linux-gnu/libdl.so.2"
+    libraries = [path for path in (other, other.replace("x86_64", "aarch64")) if os.path.exists(path)]
+    argv = ["env", "LD_PRELOAD=" + ":".join(libraries), "basilisk-tap", "run", "--"]
+    value = host.run([*argv, "sh", "-c", "echo $LD_PRELOAD"], user="mac").stdout.strip().split(":")
+    assert os.path.basename(value[0]) == PRELOAD and value[1:] == libraries, value
+
+
+def test_run_gives_the_program_its_arguments_and_status(world):
+    host = desk(world)
+    script = 'printf "%s|" "$0" "$@"; exit 42'
+    done = command(host, "run", "sh", "-c", script, "--help", "two words", "", "--")
+    assert (done.stdout, done.returncode) == ("--help|two words||--|", 42), done
+    done = command(host, "run", "--", "sh", "-c", "kill -TERM $$")
+    assert done.returncode == -signal.SIGTERM, done
+
+
+def test_run_works_from_a_path_that_a_list_cannot_hold(world):
+    """LD_PRELOAD is a list, divided by blanks and colons, without a way to quote them."""
+    host = desk(world)
+    for name in ("a b", "c:d"):
+        folder = world.path(name)
+        os.mkdir(folder)
+        for file in ("bin/basilisk-tap", "lib/basilisk-tap/" + PRELOAD):
+            shutil.copy(os.path.join(world.place.local, file), folder)
+        for _ in range(2):  # the second time its link is there already
+            done = host.run([os.path.join(folder, "basilisk-tap"), "run", *MAPS], user="mac")
+            assert done.returncode == 0, done
+            assert os.path.join(folder, PRELOAD) in done.stdout, done.stdout
+
+
+def own_program(host, name, mode=0o755, owner=0, source="/usr/bin/true"):
+    """A copy of a program in the host's /run/bin, which is not nosuid as its /run is."""
+
+    def body():
+        import ns
+
+        if not os.path.isdir("/run/bin"):
+            os.mkdir("/run/bin")
+            ns.mount("tmpfs", "/run/bin", "tmpfs", data="mode=755")
+        path = "/run/bin/" + name
+        shutil.copy(source, path)
+        os.chown(path, owner, owner)
+        os.chmod(path, mode)
+        return path
+
+    return host.inside(body)
+
+
+def test_run_refuses_what_the_loader_would_start_without_us(world):
+    host = desk(world)
+    cases = {
+        "is setuid": own_program(host, "setuid", 0o4755),
+        "is setgid": own_program(host, "setgid", 0o2755),
+        "has file capabilities": own_program(host, "capable"),
+    }
+    # VFS_CAP_REVISION_2 with the effective bit, and CAP_NET_RAW permitted
+    capability = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
+    path = cases["has file capabilities"]
+    host.inside(lambda: os.setxattr(path, "security.capability", capability))
+    for why, program in cases.items():
+        done = command(host, "run", program)
+        assert done.returncode == 126 and f"{program} {why}" in done.stderr, (why, done)
+        assert len(done.stderr.splitlines()) == 1, done
+    for program in cases.values():  # root gains nothing by them, and loses nothing
+        assert command(host, "run", program, user=None).returncode == 0, program
+    # who has such a bit for the caller's own identity is no other than the caller
+    own = own_program(host, "own", 0o4755, USERS["mac"][0])
+    assert command(host, "run", own).returncode == 0
+
+
+def test_run_starts_a_setuid_program_that_gains_nothing(world):
+    """Where new privileges are ruled out the loader is not on its guard."""
+    host = desk(world)
+    program = own_program(host, "setuid", 0o4755)
+    argv = ["setpriv", "--no-new-privs", "basilisk-tap", "run", program]
+    assert host.run(argv, user="mac").returncode == 0
+
+
+def elf(machine_bits, loader):
+    """As much of a program as is looked at."""
+    if machine_bits == 32:
+        return b"\x7fELF\x01\x01\x01" + bytes(120)
+    segment = struct.pack("<IIQQQQQQ", 3 if loader else 1, 0, 0, 0, 0, 0, 0, 0)
+    header = struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return b"\x7fELF\x02\x01\x01" + bytes(9) + header + segment
+
+
+def test_run_refuses_what_no_library_gets_into(world):
+    host = desk(world)
+    for why, content in (("statically linked", elf(64, False)), ("word size", elf(32, True))):
+        path = own_program(host, "program")
+
+        def write(path=path, content=content):
+            with open(path, "wb") as file:
+                file.write(content)
+
+        host.inside(write)
+        done = command(host, "run", "--", path)
+        assert done.returncode == 126 and why in done.stderr, (why, done)
+
+
+def test_run_starts_scripts(world):
+    """Also those without a first line that says by what, as a shell would."""
+    host = desk(world)
+    for number, text in enumerate(("#!/bin/sh\necho $LD_PRELOAD\n", "echo $LD_PRELOAD\n")):
+        host.write(f"/run/script{number}", text, 0o755)
+        done = command(host, "run", f"/run/script{number}")
+        assert done.returncode == 0 and PRELOAD in done.stdout, done
+
+
+def test_run_names_what_it_cannot_start(world):
+    host = desk(world)
+    host.write("/run/text", "hello", 0o644)
+    cases = {
+        ("run", "--", "nosuchprogram"): (127, "nosuchprogram"),
+        ("run", "/run/text"): (126, "/run/text"),
+        ("run", "/run"): (126, "/run"),
+        ("run",): (2, "program"),
+        ("run", "--fast", "ls"): (2, "--fast"),
+    }
+    for words, (status, word) in cases.items():
+        done = command(host, *words)
+        assert done.returncode == status and word in done.stderr, (words, done)
+        assert len(done.stderr.splitlines()) == 1 and not done.stdout, (words, done)
+
+
+@needs(emulator.missing)
+def test_dump_peers_lists_them_instead_of_starting_the_emulator(world):
+    lan = world.lan()
+    station = Station(world.host("attic", lan, policy=REFUSE))
+    host = world.host("desk", lan)
+    done = command(host, "run", "--", emulator.BINARY, "--config", "x", "--dump-peers")
+    assert done.returncode == 0 and station.mac.hex(":") in done.stdout, done
+    assert "Basilisk II" not in done.stdout, done
+
+
+# ---- peers and status
+
+
+def test_peers_as_json(world):
+    lan = world.lan()
+    host = world.host("desk", lan)
+    with Peer(world.host("attic", lan)) as peer:
+        process = host.start(["basilisk-tap", "peers", "--json"], user="mac", name="peers")
+        while process.running():
+            peer.receive(0.1)
+        answer = json.loads(process.stdout)
+        port = peer.port
+    assert answer["version"] == 1 and answer["discovery"].startswith("discovery by"), answer
+    (found,) = answer["peers"]
+    assert 0 <= found.pop("seen") <= 2
+    assert found == {
+        "mac": peer.mac.hex(":"),
+        "mode": "p2p",
+        "attach": "no",
+        "hostname": "attic",
+        "port": port,
+        "addresses": [peer.host.address],
+    }, found
+    nobody = command(world.host("lonely"), "peers", "--json")
+    assert nobody.returncode == 0 and json.loads(nobody.stdout)["peers"] == [], nobody
+
+
+def test_peers_watch_tells_who_comes_and_goes(world):
+    lan = world.lan()
+    watches = {
+        option: world.host(f"watch{number}", lan).start(
+            ["basilisk-tap", "peers", "--watch", *([option] if option else [])],
+            user="mac",
+            name="watch",
+        )
+        for number, option in enumerate(("", "--json"))
+    }
+    station = Station(world.host("attic", lan, policy=REFUSE))
+    mac = station.mac.hex(":")
+    watches[""].expect(rf"^\+ {mac} ", stream="stdout")
+    watches["--json"].expect(rf'^{{"event": "found", "peer": {{"mac": "{mac}"', stream="stdout")
+    station.close()
+    watches[""].expect(rf"^- {mac} ", stream="stdout")
+    watches["--json"].expect(rf'^{{"event": "lost", "peer": {{"mac": "{mac}"', stream="stdout")
+    for line in watches["--json"].stdout.splitlines():
+        json.loads(line)
+
+
+def test_status_as_json(world):
+    lan = world.lan()
+    attic = world.host("attic", lan, policy=REFUSE)
+    stations = [Station(attic), Station(attic), Station(attic, user="lisa")]
+    await_all_know_all(stations)
+
+    def told(user, *words):
+        done = command(attic, "status", "--json", *words, user=user)
+        answer = json.loads(done.stdout)
+        assert answer["version"] == 1, answer
+        return done.returncode, answer["emulators"]
+
+    status, own = told("mac")
+    assert status == 0 and [e["mac"] for e in own] == [s.mac.hex(":") for s in stations[:2]], own
+    first = own[0]
+    assert (first["user"], first["slot"], first["port"]) == (USERS["mac"][0], 0, 6066), first
+    assert first["mode"] == "p2p" and first["attach"] == "no" and first["tap"] == "", first
+    assert first["pid"] == stations[0].process.pid and "denies" in first["reason"], first
+    assert {p["mac"] for p in first["peers"]} == {s.mac.hex(":") for s in stations[1:]}, first
+    assert all(p["proven"] == 1 and p["way"] == "tunnel" for p in first["peers"]), first
+    assert told("guest") == (3, [])
+    assert [e["mac"] for e in told(None)[1]] == [s.mac.hex(":") for s in stations]
+    assert [e["mac"] for e in told(None, "--user", "lisa")[1]] == [stations[2].mac.hex(":")]
+    assert command(attic, "status", "--user", "lisa").returncode != 0
+
+
+def test_status_of_one_that_does_not_answer(world):
+    attic = world.host("attic", world.lan(), policy=REFUSE)
+    station = Station(attic)
+    station.process.signal(signal.SIGSTOP)
+    done = command(attic, "status")
+    assert done.returncode == 1 and "does not answer" in done.stderr, done
+    assert len(done.stderr.splitlines()) == 1, done
+    station.process.signal(signal.SIGCONT)
+    wait_until(lambda: command(attic, "status").returncode == 0, what="its answer")
+
+
+# ---- mac
+
+
+def test_mac_is_that_of_the_slot_and_user(world):
+    attic = world.host("attic", world.lan(), policy=REFUSE)
+    stations = [Station(attic), Station(attic), Station(attic, user="lisa")]
+    for user, slot, station in (("mac", 0, 0), ("mac", 1, 1), ("lisa", 0, 2)):
+        expected = stations[station].mac.hex(":")
+        done = command(attic, "mac", "--slot", str(slot), user=user)
+        assert (done.returncode, done.stdout) == (0, expected + "\n"), done
+        done = command(attic, "mac", f"--slot={slot}", "--user", user, user="guest")
+        assert (done.returncode, done.stdout) == (0, expected + "\n"), done
+
+
+def test_mac_for_qemu_is_that_of_the_highest_slot_that_is_free(world):
+    host = desk(world)
+
+    def last():
+        done = command(host, "mac")
+        assert done.returncode == 0, done
+        return int(done.stdout.strip()[-1], 16)
+
+    assert last() == 15
+    stations = [Station(host)]
+    assert stations[0].status()["mode"] == "bridge"
+    assert last() == 15  # emulators take the lowest
+    stations += [Station(host, f"auto/slot={slot}") for slot in (15, 14)]
+    assert [s.status()["mode"] for s in stations] == ["bridge"] * 3
+    assert last() == 13
+    stations[1].close()
+    wait_until(lambda: last() == 15, what="the slot that is free again")
+
+
+def test_words_that_are_not_understood_are_named(world):
+    host = desk(world)
+    cases = (
+        ("mac", "--slot", "16"), ("mac", "--slot", "-1"), ("mac", "--slot", "0x1"), ("mac", "3"),
+        ("mac", "--slots=1"), ("mac", "--slot"), ("peers", "--jsn"), ("peers", "--json=1"),
+        ("peers", "all"), ("status", "-x"), ("status", "--json", "now"), ("doctors",), ("--verbose",),
+    )  # fmt: skip
+    for words in cases:
+        done = command(host, *words)
+        assert done.returncode == 2 and words[-1] in done.stderr and not done.stdout, (words, done)
+        assert len(done.stderr.splitlines()) == 1, (words, done)
+    done = command(host, "mac", "--user", "nosuchuser")
+    assert done.returncode == 1 and "nosuchuser" in done.stderr, done
+    assert command(host).returncode == 2
+
+
+def test_help_and_version(world):
+    host = desk(world)
+    text = command(host, "--help")
+    assert text.returncode == 0 and not text.stderr, text
+    for name in ("run", "peers", "status", "mac"):
+        assert name in text.stdout, text
+        for word in ("--help", "-h"):
+            done = command(host, name, word)
+            assert done.returncode == 0 and done.stdout.startswith("usage: basilisk-tap " + name), done
+            assert not done.stderr, done
+    version = command(host, "--version")
+    assert version.returncode == 0 and version.stdout.startswith("basilisk-tap "), version
+
+
+def test_output_that_cannot_be_written_is_told(world):
+    host = desk(world)
+    if not os.path.exists("/dev/full"):
+        raise Skip("no /dev/full")
+    for words in ("--help", "mac", "status --help"):
+        done = host.run(["sh", "-c", f"basilisk-tap {words} >/dev/full"], user="mac")
+        assert done.returncode == 1 and "cannot write" in done.stderr, (words, done)
