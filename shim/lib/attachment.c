@@ -126,13 +126,24 @@ bool attachment_repair(struct bt_device *d)
 	const char *path = helper_path();
 	struct request r = request(d, REQUEST_REPAIR);
 	struct reply reply;
+	bool changed;
 	int none;
 
 	if (!path || helper_call(path, &r, &reply, &none))
 		return false;
 	log_say(LOG_DEBUG, "repair of %s: %s", d->said.tap,
 		reply.code == OUTCOME_OK ? "done" : reply.text);
-	return reply.code == OUTCOME_OK;
+	/* a refusal changes nothing: the TAP that is there stays as it is */
+	if (reply.code != OUTCOME_OK)
+		return false;
+	changed = (int)reply.attach != atomic_load(&d->attach) ||
+		  strcmp(reply.uplink, d->said.uplink) != 0;
+	if (!changed)
+		return false;
+	memcpy(reply.tap, d->said.tap, sizeof(reply.tap));
+	remember(d, &reply);
+	atomic_store(&d->attach, (int)reply.attach);
+	return true;
 }
 
 void attachment_say(struct bt_device *d)

@@ -22,7 +22,10 @@ int attachment_open(struct bt_device *device);
 /* Asks for a new TAP in place of a lost one. True if there is one again. */
 bool attachment_renew(struct bt_device *device);
 
-/* Asks the helper to ensure all that belongs to the TAP again. True if it could. */
+/*
+ * Asks the helper to ensure all that belongs to the TAP again. True if it is attached in another
+ * way now, or to something else.
+ */
 bool attachment_repair(struct bt_device *device);
 
 /* Says how the guest is on the network now: the one line. */

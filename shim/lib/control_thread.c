@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * control_thread.c: see control_thread.h. Joins the parts that decide (confirm.c), find
- * (discovery.h), watch (interfaces.c), answer (status.c) and mend (attachment.c) to one loop.
+ * (discovery.h), watch (interfaces.c), answer (status.c) and mend (repair.c) to one loop.
  *
  * Must never: hold the device's lock while it waits, or run the emulator's signal handlers.
  */
@@ -25,20 +25,12 @@
 #include "interfaces.h"
 #include "log.h"
 #include "loop.h"
+#include "repair.h"
 #include "status.h"
 
 #define STACK_SIZE	(256 * 1024)
 #define CONTROL_BATCH	64  /* confirmation frames answered before others have their turn */
 #define FAREWELL_MS	100 /* how long the peers may take to hear our goodbye */
-#define REPAIR_FIRST_MS 50
-#define REPAIR_TRIES	6
-
-/* The interfaces that our way to the LAN is made of. */
-struct links {
-	struct interface_look tap;
-	struct interface_look uplink;
-	struct interface_look hub;
-};
 
 struct control_thread {
 	struct bt_device *device;
@@ -48,14 +40,12 @@ struct control_thread {
 	AvahiWatch *on_control;
 	AvahiWatch *on_notice;
 	AvahiTimeout *tick;
-	AvahiTimeout *repair;
 	AvahiTimeout *check_fast;
-	unsigned int repair_tries;
+	struct repair *repair;
 	struct interfaces *interfaces;
 	struct status *status;
 	struct discovery *discovery;
 	struct confirm confirm;
-	struct links links;
 	bool twin_said;
 };
 
@@ -172,8 +162,6 @@ static void on_control(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 	tick_now(t);
 }
 
-static void tap_is_lost(struct control_thread *t);
-
 static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
 {
 	struct control_thread *t = user;
@@ -187,7 +175,7 @@ static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 		if (recv(fd, &notice, sizeof(notice), MSG_DONTWAIT) != sizeof(notice))
 			break;
 		if (notice.kind == NOTICE_TAP_LOST) {
-			tap_is_lost(t);
+			repair_tap_lost(t->repair);
 		} else if (notice.kind == NOTICE_CONTROL) {
 			take_confirmation(t, notice.frame, CONTROL_LEN,
 					  notice.from.port ? &notice.from : NULL);
@@ -272,8 +260,9 @@ static void start_discovery(struct control_thread *t)
 /* ---- mending ---- */
 
 /* Everyone is told how we are attached now: the user, the peers, the network. */
-static void attachment_changed(struct control_thread *t)
+static void on_attachment(void *user)
 {
+	struct control_thread *t = user;
 	struct bt_device *d = t->device;
 	struct txt txt = announcement(d);
 
@@ -286,82 +275,17 @@ static void attachment_changed(struct control_thread *t)
 	tick_now(t);
 }
 
-static void tap_is_lost(struct control_thread *t)
-{
-	struct bt_device *d = t->device;
-
-	pthread_mutex_lock(&d->lock);
-	snprintf(d->said.reason, sizeof(d->said.reason), "the TAP %s has gone; it is asked for again",
-		 d->said.tap);
-	d->said.tap[0] = d->said.uplink[0] = '\0';
-	pthread_mutex_unlock(&d->lock);
-	attachment_changed(t);
-	t->repair_tries = 0;
-	set_timeout(t, t->repair, REPAIR_FIRST_MS);
-}
-
-static struct links look_at_links(struct bt_device *d)
-{
-	char tap[IFNAME_SIZE], uplink[IFNAME_SIZE];
-
-	pthread_mutex_lock(&d->lock);
-	memcpy(tap, d->said.tap, sizeof(tap));
-	memcpy(uplink, d->said.uplink, sizeof(uplink));
-	pthread_mutex_unlock(&d->lock);
-	return (struct links){ interfaces_look(tap), interfaces_look(uplink),
-			       interfaces_look("bthub") };
-}
-
-static void on_repair(AvahiTimeout *timeout, void *user)
-{
-	struct control_thread *t = user;
-	struct bt_device *d = t->device;
-
-	set_timeout(t, timeout, -1);
-	if (atomic_load(&d->tap_alive)) {
-		attachment_repair(d);
-		t->links = look_at_links(d); /* what the helper has mended is no news */
-		return;
-	}
-	if (attachment_renew(d)) {
-		t->links = look_at_links(d);
-		attachment_changed(t);
-		return;
-	}
-	/* 50 ms, then 0.2, 0.8, 3.2, 12.8, 51.2 seconds: after that it stays as it is */
-	if (++t->repair_tries < REPAIR_TRIES)
-		set_timeout(t, timeout, REPAIR_FIRST_MS << 2 * t->repair_tries);
-	else
-		attachment_say(d);
-}
-
-static bool looks_equal(const struct interface_look *a, const struct interface_look *b)
-{
-	return a->index == b->index && a->up == b->up && a->running == b->running &&
-	       mac_equal(&a->mac, &b->mac);
-}
-
 static void on_interfaces(void *user)
 {
 	struct control_thread *t = user;
 	struct bt_device *d = t->device;
-	struct links now;
 
 	fast_way_close(d); /* its own address may be one that has gone */
 	pthread_mutex_lock(&d->lock);
 	confirm_doubt(&t->confirm, NULL, clock_ms());
 	pthread_mutex_unlock(&d->lock);
 	tick_now(t);
-	if (!atomic_load(&d->tap_alive))
-		return;
-	now = look_at_links(d);
-	if (!now.tap.index)
-		device_tap_lost(d); /* nobody may be reading from it just now */
-	else if (!looks_equal(&now.tap, &t->links.tap) ||
-		 !looks_equal(&now.uplink, &t->links.uplink) ||
-		 !looks_equal(&now.hub, &t->links.hub))
-		set_timeout(t, t->repair, REPAIR_FIRST_MS);
-	t->links = now;
+	repair_links_changed(t->repair);
 }
 
 /* ---- life ---- */
@@ -388,7 +312,8 @@ static void say_farewell(struct control_thread *t)
 	over = t->poll->timeout_new(t->poll, &at, on_farewell_over, t);
 	if (!over)
 		return;
-	set_timeout(t, t->repair, -1);
+	repair_stop(t->repair);
+	t->repair = NULL;
 	loop_run(t->loop);
 	t->poll->timeout_free(over);
 }
@@ -409,6 +334,7 @@ static void *thread_main(void *argument)
 static void free_parts(struct control_thread *t)
 {
 	status_stop(t->status);
+	repair_stop(t->repair);
 	interfaces_stop(t->interfaces);
 	loop_free(t->loop); /* with the watches and timeouts that are left */
 	free(t);
@@ -432,14 +358,15 @@ static int make_parts(struct control_thread *t)
 	err = interfaces_start(t->poll, &events, t, &t->interfaces);
 	if (err)
 		return err;
-	t->links = look_at_links(d);
 	t->on_control = t->poll->watch_new(t->poll, d->tunnel.control, AVAHI_WATCH_IN, on_control, t);
 	t->on_notice = t->poll->watch_new(t->poll, d->notice[0], AVAHI_WATCH_IN, on_notice, t);
 	t->tick = t->poll->timeout_new(t->poll, NULL, on_tick, t);
-	t->repair = t->poll->timeout_new(t->poll, NULL, on_repair, t);
 	t->check_fast = t->poll->timeout_new(t->poll, NULL, on_check_fast, t);
-	if (!t->on_control || !t->on_notice || !t->tick || !t->repair || !t->check_fast)
+	if (!t->on_control || !t->on_notice || !t->tick || !t->check_fast)
 		return -ENOMEM;
+	err = repair_start(t->poll, d, on_attachment, t, &t->repair);
+	if (err)
+		return err;
 	err = status_start(t->poll, d, &t->status);
 	if (err)
 		log_say(LOG_DEBUG, "no status: %s", strerrordesc_np(-err));

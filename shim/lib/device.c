@@ -35,6 +35,33 @@ static int watch(const struct bt_device *d, int fd)
 	return epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+void device_notice(const struct bt_device *device, const struct notice *notice)
+{
+	send(device->notice[1], notice, sizeof(*notice), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void device_notice_mac(const struct bt_device *device, enum notice_kind kind,
+		       const struct mac *mac, const struct tunnel_target *from)
+{
+	struct notice notice = { .kind = kind, .mac = *mac };
+
+	if (from)
+		notice.from = *from;
+	device_notice(device, &notice);
+}
+
+enum drop device_check(const uint8_t *frame, size_t len)
+{
+	static const enum drop reason[FRAME_ERRORS] = {
+		[FRAME_OK] = DROP_NONE,
+		[FRAME_SHORT] = DROP_SHORT,
+		[FRAME_LONG] = DROP_LONG,
+		[FRAME_GROUP_SOURCE] = DROP_GROUP_SOURCE,
+	};
+
+	return reason[frame_check(frame, len)];
+}
+
 bool device_tap_lost(struct bt_device *device)
 {
 	struct notice notice = { .kind = NOTICE_TAP_LOST };

@@ -3,8 +3,8 @@
  * device.h: one open device, as the parts of the library share it.
  *
  * Who may do what:
- *  - the emulator's threads run data_path.c: they read and write the TAP and the data socket, look
- *    peers up, and count; what needs thought they pass on by device_notice()
+ *  - the emulator's threads run receive.c and send.c: they read and write the TAP and the data
+ *    sockets, look peers up, and count; what needs thought they pass on by device_notice()
  *  - the control thread runs all else: it alone adds, removes and changes peers, and replaces the TAP
  *  - .peers and .said are under .lock, which is held for microseconds and never across a wait
  */
@@ -71,7 +71,7 @@ struct bt_device {
 	struct counters counters;
 	_Atomic unsigned int turn;	   /* which source bt_receive() looks at first */
 	_Atomic uint32_t notice_next;	   /* no notice about strangers before this time */
-	_Atomic uint64_t unproven_allowed; /* time and number: see data_path.c */
+	_Atomic uint64_t unproven_allowed; /* time and number: see send.c */
 
 	volatile uint8_t *owner; /* a page that reads as zero in a child after fork */
 	struct control_thread *control;
@@ -96,6 +96,13 @@ struct notice {
 /* Passes a notice on; lost where the control thread does not keep up. */
 void device_notice(const struct bt_device *device, const struct notice *notice);
 
+/* DROP_NONE, or why the frame must not go on, whoever sent it. */
+enum drop device_check(const uint8_t *frame, size_t len);
+
+/* As device_notice(): of @kind, about @mac; @from may be NULL. */
+void device_notice_mac(const struct bt_device *device, enum notice_kind kind,
+		       const struct mac *mac, const struct tunnel_target *from);
+
 /* Takes a TAP that shows an error out of use, at once and in any thread. True for the first. */
 bool device_tap_lost(struct bt_device *device);
 
@@ -105,6 +112,11 @@ int device_tap_replace(struct bt_device *device, int tap, enum attach attach);
 static inline void count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static inline void device_dropped(struct bt_device *device, enum drop reason)
+{
+	count(&device->counters.drop[reason]);
 }
 
 static inline bool device_is_ours(const struct bt_device *device)

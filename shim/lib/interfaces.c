@@ -10,12 +10,16 @@
 #include <avahi-common/timeval.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "bytes.h"
+#include "siphash.h"
 
 #define PREFIXES_MAX 64
 #define SETTLE_MS    100 /* changes come in groups: one answer for each group */
@@ -188,4 +192,28 @@ struct interface_look interfaces_look(const char *name)
 		memcpy(look.mac.byte, ifr.ifr_hwaddr.sa_data, MAC_LEN);
 	close(fd);
 	return look;
+}
+
+uint64_t interfaces_signature(void)
+{
+	static const struct siphash_key key = { 0 }; /* no secret: who changes links changes it */
+	struct ifaddrs *list;
+	uint64_t sum = 0;
+
+	if (getifaddrs(&list) < 0)
+		return 0;
+	for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
+		const struct sockaddr_ll *link = (const void *)i->ifa_addr;
+		uint8_t look[4 + 1 + MAC_LEN] = { 0 };
+
+		if (!link || link->sll_family != AF_PACKET || strncmp(i->ifa_name, "btap", 4) == 0)
+			continue;
+		put_be32(look, (uint32_t)link->sll_ifindex);
+		look[4] = (uint8_t)((i->ifa_flags & IFF_UP ? 1 : 0) |
+				    (i->ifa_flags & IFF_RUNNING ? 2 : 0));
+		memcpy(look + 5, link->sll_addr, MAC_LEN);
+		sum += siphash(&key, look, sizeof(look)); /* in whatever order they are listed */
+	}
+	freeifaddrs(list);
+	return sum;
 }

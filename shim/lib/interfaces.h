@@ -40,4 +40,7 @@ struct interface_look {
 
 struct interface_look interfaces_look(const char *name);
 
+/* A number that changes with any interface's index, MAC or state, but not with those of our TAPs. */
+uint64_t interfaces_signature(void);
+
 #endif

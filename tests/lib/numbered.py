@@ -4,6 +4,7 @@ from proc import wait_until
 from wire import BROADCAST
 
 ETYPE = b"\x88\xb5"
+OTHER = 1 << 24  # from this number on: frames that check_all_pairs() does not count
 SETTLED = 0.4  # seconds without a frame: nothing more is on its way
 
 
@@ -24,7 +25,7 @@ def collect(stations, seconds=SETTLED):
         for got in to.frames(seconds):
             for source in stations:
                 number = number_of(got, source.mac)
-                if number is not None:
+                if number is not None and number < OTHER:
                     key = (to.card, source.card, number)
                     seen[key] = seen.get(key, 0) + 1
     return seen

@@ -4,6 +4,7 @@
 A Station ends with an error as soon as its descriptor shows anything but "readable", so each of
 these tests is also one of "never EOF, hang-up or EINTR".
 """
+import os
 import signal
 import time
 
@@ -12,7 +13,7 @@ import testproto
 from case import needs
 from emulator import Emulator
 from helper import taps
-from numbered import check_all_pairs, frame, number_of
+from numbered import OTHER, check_all_pairs, frame, number_of
 from peer import Peer
 from proc import wait_until
 from station import Station
@@ -35,7 +36,7 @@ def bridged_station(world, **options):
 def check_on_lan(station, wire, seconds=2.0):
     """Both ways between the station and the LAN work; await that for some seconds."""
     deadline = time.monotonic() + seconds
-    number = 0
+    number = OTHER
     while True:
         number += 1
         station.send(frame(BROADCAST, station.mac, number))
@@ -45,6 +46,12 @@ def check_on_lan(station, wire, seconds=2.0):
         if out and back:
             return
         assert time.monotonic() < deadline, f"to the LAN: {out}, and back: {back}"
+
+
+def cpu_seconds(station):
+    with open(f"/proc/{station.process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def delete_tap(host):
@@ -83,6 +90,9 @@ def test_deleted_tap_and_permission_withdrawn_means_peer_to_peer(world):
     check_all_pairs([station, attic])
     assert time.monotonic() - start < 2.5
     assert len(lines(station)) == 2, lines(station)
+    before = cpu_seconds(station)
+    time.sleep(0.5)  # the dead TAP must not keep the descriptor readable
+    assert cpu_seconds(station) - before < 0.1
 
 
 def test_bridged_peers_of_one_that_lost_its_tap_reach_it_by_tunnel(world):

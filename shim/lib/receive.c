@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * receive.c: bt_receive(): a frame's way from the kernel to the guest, on the emulator's own
+ * thread. One system call for a frame, no copy, no allocation.
+ *
+ * Must never: block, wait for the control thread, or let the guest see a frame that route_frame()
+ * did not send to it.
+ */
+#include <errno.h>
+#include <sys/uio.h>
+
+#include "capture.h"
+#include "clock.h"
+#include "device.h"
+
+#define RECEIVE_BUDGET 256 /* frames looked at in one bt_receive() that are not the guest's */
+#define TURN	       32  /* frames from one source before another one is looked at */
+#define HEARD_MS       60000
+#define STRANGER_MS    2 /* at most one notice about strangers in so many ms */
+
+enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCE_FAST, SOURCES };
+
+/* @from is NULL for the TAP. A confirmation frame has one length; another is not one. */
+static void notice_control(struct bt_device *d, const uint8_t *frame, size_t len,
+			   const struct tunnel_target *from)
+{
+	struct notice notice = { .kind = NOTICE_CONTROL };
+
+	if (len != CONTROL_LEN) {
+		count(&d->counters.control_bad);
+		return;
+	}
+	memcpy(notice.frame, frame, CONTROL_LEN);
+	if (from)
+		notice.from = *from;
+	device_notice(d, &notice);
+}
+
+/* A stranger is worth a notice, a flood of them is not. */
+static void notice_stranger(struct bt_device *d, const struct mac *mac,
+			    const struct tunnel_target *from)
+{
+	uint32_t now = clock_ms_coarse();
+	uint32_t next = atomic_load_explicit(&d->notice_next, memory_order_relaxed);
+
+	if (!mac_is_guest(mac) || time_after(next, now))
+		return;
+	if (atomic_compare_exchange_strong(&d->notice_next, &next, now + STRANGER_MS))
+		device_notice_mac(d, NOTICE_STRANGER, mac, from);
+}
+
+/* The peer was heard by the TAP: a copy of its group frames by the tunnel is one too many. */
+static void heard_by_tap(struct bt_device *d, const struct mac *source)
+{
+	struct peer *peer;
+
+	if (!mac_is_guest(source))
+		return;
+	pthread_mutex_lock(&d->lock);
+	peer = peers_find(&d->peers, source);
+	if (peer) {
+		peer->heard = peer->tap_heard = clock_ms_coarse();
+		peer->on_tap = 1;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* A frame's length for the guest; 0: it was dropped or passed on; -EAGAIN: there is none. */
+static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
+{
+	uint8_t more[4]; /* a frame that reaches in here is too long */
+	struct iovec part[2] = { { buffer, FRAME_MAX }, { more, sizeof(more) } };
+	struct route_query query = { .from = ROUTE_FROM_TAP, .has_tap = true };
+	struct mac source;
+	enum drop drop;
+	ssize_t n;
+
+	if (!atomic_load_explicit(&d->tap_alive, memory_order_acquire))
+		return -EAGAIN;
+	n = readv(d->tap, part, 2);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != EFAULT)
+			device_tap_lost(d);
+		return errno == EFAULT ? -EFAULT : -EAGAIN;
+	}
+	drop = device_check(buffer, (size_t)n);
+	if (drop != DROP_NONE) {
+		device_dropped(d, drop);
+		return 0;
+	}
+	source = frame_source(buffer);
+	query.from_us = mac_equal(&source, &d->mac);
+	query.group = frame_is_group(buffer);
+	query.control = control_is(buffer, (size_t)n);
+	switch (route_frame(&query, &drop)) {
+	case ROUTE_GUEST:
+		heard_by_tap(d, &source);
+		count(&d->counters.from_tap);
+		return n;
+	case ROUTE_CONTROL:
+		notice_control(d, buffer, (size_t)n, NULL);
+		return 0;
+	default:
+		device_dropped(d, drop);
+		return 0;
+	}
+}
+
+static void look_up_source(struct bt_device *d, const struct mac *source,
+			   const struct tunnel_target *from, struct route_query *query)
+{
+	uint32_t now = clock_ms_coarse();
+	struct peer *peer;
+
+	pthread_mutex_lock(&d->lock);
+	peer = peers_find(&d->peers, source);
+	if (peer) {
+		query->peer = true;
+		query->address = peer_address(peer, &from->address, from->port) >= 0;
+		query->heard_on_tap = peer->on_tap && !time_after(now, peer->tap_heard + HEARD_MS);
+		if (query->address) {
+			peer->heard = now;
+			peer->spoke = 1;
+		}
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+static ssize_t take_tunnel(struct bt_device *d, int fd, uint8_t *buffer)
+{
+	struct route_query query = { .from = ROUTE_FROM_PEER };
+	struct tunnel_target from;
+	struct mac source, destination;
+	enum drop drop;
+	ssize_t n = tunnel_receive(fd, buffer, FRAME_MAX, &from);
+
+	if (n == -EAGAIN || n == -EFAULT || n == -EBADF || n == -ENOTSOCK)
+		return n == -EFAULT ? n : -EAGAIN;
+	if (n < 0) {
+		device_dropped(d, n == -EMSGSIZE ? DROP_LONG : DROP_RECEIVE);
+		return 0;
+	}
+	drop = device_check(buffer, (size_t)n);
+	if (drop != DROP_NONE) {
+		device_dropped(d, drop);
+		return 0;
+	}
+	source = frame_source(buffer);
+	destination = frame_destination(buffer);
+	query.from_us = mac_equal(&source, &d->mac);
+	query.to_us = mac_equal(&destination, &d->mac);
+	query.group = frame_is_group(buffer);
+	query.control = control_is(buffer, (size_t)n);
+	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_relaxed);
+	if (!query.from_us && (query.group || query.to_us))
+		look_up_source(d, &source, &from, &query);
+	switch (route_frame(&query, &drop)) {
+	case ROUTE_GUEST:
+		count(&d->counters.from_tunnel);
+		return n;
+	case ROUTE_CONTROL:
+		notice_control(d, buffer, (size_t)n, &from);
+		return 0;
+	default:
+		device_dropped(d, drop);
+		if (drop == DROP_UNKNOWN || drop == DROP_ADDRESS)
+			notice_stranger(d, &source, &from);
+		return 0;
+	}
+}
+
+static ssize_t take_fast(struct bt_device *d, uint8_t *buffer)
+{
+	ssize_t n;
+
+	if (!atomic_load_explicit(&d->fast.open, memory_order_acquire))
+		return -EAGAIN;
+	n = take_tunnel(d, d->fast.fd, buffer);
+	if (n > 0)
+		atomic_fetch_add_explicit(&d->fast.used, 1, memory_order_relaxed);
+	return n;
+}
+
+/*
+ * .turn: which source is looked at first, whether it has given a frame since the last "there is
+ * none", and how many in a row. If it has, the others are not looked at in vain: if they have
+ * something, the descriptor says so at once, and as nothing was given the second time, all are
+ * looked at. A busy source gives way after TURN frames.
+ */
+#define TURN_SOURCE 3u
+#define TURN_GAVE   4u
+#define TURN_COUNT  8u /* and up */
+
+static ssize_t take(struct bt_device *d, unsigned int source, uint8_t *buffer)
+{
+	switch (source) {
+	case SOURCE_TAP:
+		return take_tap(d, buffer);
+	case SOURCE_FAST:
+		return take_fast(d, buffer);
+	default:
+		return take_tunnel(d, d->tunnel.data, buffer);
+	}
+}
+
+ssize_t bt_receive(struct bt_device *d, void *buffer, size_t size)
+{
+	unsigned int turn, empty = 0;
+	ssize_t n = -EAGAIN;
+
+	if (size < FRAME_MAX)
+		return -EINVAL;
+	if (!device_is_ours(d))
+		return -ECHILD;
+	turn = atomic_load_explicit(&d->turn, memory_order_relaxed);
+	for (int budget = RECEIVE_BUDGET; budget; budget--) {
+		n = take(d, turn & TURN_SOURCE, buffer);
+		if (n == -EAGAIN) {
+			if (turn & TURN_GAVE || ++empty == SOURCES) {
+				turn &= ~TURN_GAVE;
+				break;
+			}
+			turn = ((turn & TURN_SOURCE) + 1) % SOURCES;
+			continue;
+		}
+		turn = (turn | (n > 0 ? TURN_GAVE : 0)) + TURN_COUNT;
+		if (turn >= TURN * TURN_COUNT)
+			turn = ((turn & TURN_SOURCE) + 1) % SOURCES;
+		if (n)
+			break;
+		n = -EAGAIN;
+	}
+	atomic_store_explicit(&d->turn, turn, memory_order_relaxed);
+	if (n > 0)
+		capture_frame(d->capture, buffer, (size_t)n);
+	return n;
+}
