@@ -267,7 +267,7 @@ def test_mac_is_that_of_the_slot_and_user(world):
 
 
 def test_mac_for_qemu_is_that_of_the_highest_slot_that_is_free(world):
-    host = desk(world)
+    host = desk(world, policy="allow all\nmax-taps 16\n")
 
     def last():
         done = command(host, "mac")
