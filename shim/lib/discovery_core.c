@@ -22,19 +22,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "discovery_addresses.h"
+#include "discovery_clock.h"
 #include "discovery_load.h"
 #include "log.h"
 #include "loop.h"
 
-#define CACHE_MAX     2048 /* records kept of each interface's network */
-#define PACKETS_MAX   1000 /* sent a second and interface, as avahi-daemon's default */
-#define CLOCK_STEP_MS 2000 /* less is no reason to start anew */
-#define RETRY_MS      5000 /* after a stack that could not be made: no network at all */
+#define CACHE_MAX   2048 /* records kept of each interface's network */
+#define PACKETS_MAX 1000 /* sent a second and interface, as avahi-daemon's default */
+#define RETRY_MS    5000 /* after a stack that could not be made: no network at all */
 
 /* The functions of libavahi-core that are used, each of its own type. */
 /* clang-format off */
@@ -82,9 +79,7 @@ struct core {
 	char host[RECORD_HOST_SIZE]; /* "": nothing is published */
 	struct addresses *addresses;
 	struct group *groups;
-	int clock; /* a timerfd that is cancelled when the clock is set */
-	AvahiWatch *clock_watch;
-	int64_t clock_offset; /* wall time minus time awake, milliseconds */
+	struct clock_watch *clock;
 };
 
 static void set_timer(struct core *c, unsigned int ms)
@@ -232,36 +227,11 @@ static void on_timer(AvahiTimeout *timer, void *user)
 	c->events->up(c->user);
 }
 
-static int64_t clock_offset(void)
-{
-	struct timespec wall, awake;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &awake);
-	return (wall.tv_sec - awake.tv_sec) * 1000LL + (wall.tv_nsec - awake.tv_nsec) / 1000000;
-}
-
-static int clock_arm(struct core *c)
-{
-	const struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
-
-	c->clock_offset = clock_offset();
-	return timerfd_settime(c->clock, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
-}
-
-/* The clock was set, or the machine woke up. */
-static void on_clock(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *user)
+static void on_jump(void *user)
 {
 	struct core *c = user;
-	int64_t before = c->clock_offset;
-	uint64_t count;
-	ssize_t ignored = read(fd, &count, sizeof(count));
 
-	(void)ignored;
-	(void)watch;
-	(void)events;
-	clock_arm(c);
-	if (!c->server || llabs(c->clock_offset - before) < CLOCK_STEP_MS)
+	if (!c->server)
 		return;
 	c->lib.avahi_server_free(c->server);
 	c->server = NULL;
@@ -369,10 +339,7 @@ static void core_stop(void *driver)
 		c->lib.avahi_server_free(c->server);
 	addresses_free(c->addresses);
 	free_groups(c);
-	if (c->clock_watch)
-		c->poll->watch_free(c->clock_watch);
-	if (c->clock >= 0)
-		close(c->clock);
+	clock_watch_free(c->clock);
 	if (c->timer)
 		c->poll->timeout_free(c->timer);
 	free(c);
@@ -398,20 +365,15 @@ int discovery_core_start(const AvahiPoll *poll, const char *host,
 	c->poll = poll;
 	c->events = events;
 	c->user = user;
-	c->clock = -1;
 	error = LOAD("libavahi-core.so.7", names, &c->lib);
 	if (error < 0)
 		goto out;
-	error = -ENOMEM;
 	if (host)
 		strncpy(c->host, host, sizeof(c->host) - 1);
 	c->lib.avahi_set_log_function(on_log);
-	c->clock = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (c->clock < 0 || clock_arm(c) < 0)
-		goto out;
-	c->clock_watch = poll->watch_new(poll, c->clock, AVAHI_WATCH_IN, on_clock, c);
 	c->timer = poll->timeout_new(poll, NULL, on_timer, c);
-	if (!c->clock_watch || !c->timer)
+	error = c->timer ? clock_watch_new(poll, on_jump, c, &c->clock) : -ENOMEM;
+	if (error < 0)
 		goto out;
 	if (host) {
 		error = addresses_new(poll, on_addresses, c, &c->addresses);

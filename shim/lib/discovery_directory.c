@@ -13,21 +13,13 @@
 #include <strings.h>
 #include <time.h>
 
+#include "discovery_host.h"
 #include "discovery_known.h"
 #include "loop.h"
 
 #define GATHER_MS   5	 /* waits for the rest of a burst of records */
 #define SEEN_MAX    32	 /* sightings of one question or instance: hosts with many interfaces */
 #define PORT_LOWEST 1024 /* below it nobody but a forger has an emulator */
-
-/* Shared by the instances whose SRV records name it. */
-struct host {
-	struct host *next;
-	unsigned int users;
-	struct question a;
-	struct question aaaa;
-	char name[]; /* as text */
-};
 
 struct instance {
 	struct instance *next;
@@ -53,7 +45,7 @@ struct directory {
 	struct questions *questions;
 	struct question service;
 	struct instance *instances;
-	struct host *hosts;
+	struct hosts hosts;
 	size_t n;      /* instances */
 	double tokens; /* instances that may be looked at at once */
 	double filled; /* when tokens were last added, seconds */
@@ -77,47 +69,6 @@ static void schedule(struct directory *d, unsigned int ms)
 	d->scheduled = true;
 	loop_after(&at, ms);
 	d->poll->timeout_update(d->timer, &at);
-}
-
-static void host_release(struct directory *d, struct host *host)
-{
-	struct host **at = &d->hosts;
-
-	if (!host || --host->users)
-		return;
-	while (*at != host)
-		at = &(*at)->next;
-	*at = host->next;
-	question_close(d->questions, &host->a);
-	question_close(d->questions, &host->aaaa);
-	free(host);
-}
-
-static struct host *host_get(struct directory *d, const char *name)
-{
-	struct host *host;
-
-	for (host = d->hosts; host; host = host->next) {
-		if (strcasecmp(host->name, name) == 0) {
-			host->users++;
-			return host;
-		}
-	}
-	host = calloc(1, sizeof(*host) + strlen(name) + 1);
-	if (!host)
-		return NULL;
-	strcpy(host->name, name);
-	host->users = 1;
-	host->next = d->hosts;
-	d->hosts = host;
-	question_open(d->questions, &host->a, host->name, RECORD_A, host);
-	question_open(d->questions, &host->aaaa, host->name, RECORD_AAAA, host);
-	return host;
-}
-
-static bool host_has_address(const struct host *host)
-{
-	return host->a.seen || host->aaaa.seen;
 }
 
 static struct instance *instance_find(struct directory *d, const char *name)
@@ -158,8 +109,8 @@ static void instance_close(struct directory *d, struct instance *i)
 		question_close(d->questions, &i->txt);
 	}
 	question_close(d->questions, &i->here);
-	host_release(d, i->host);
-	host_release(d, i->old);
+	host_release(&d->hosts, i->host);
+	host_release(&d->hosts, i->old);
 	free(i);
 	d->n--;
 }
@@ -177,24 +128,6 @@ static bool instance_txt(const struct instance *i, struct txt *txt)
 	return false;
 }
 
-/* Adds those of @q's addresses that fit into the @n of KNOWN_ADDRESSES; returns their number. */
-static size_t add_addresses(const struct question *q, uint16_t port, struct sockaddr_in6 *addresses,
-			    size_t n)
-{
-	for (const struct seen *s = q->seen; s && n < KNOWN_ADDRESSES; s = s->next) {
-		struct sockaddr_in6 *new = &addresses[n];
-		size_t i = 0;
-
-		if (record_read_address(q->type, s->data, s->len, s->interface, port, new) < 0)
-			continue;
-		while (i < n && memcmp(&addresses[i], new, sizeof(*new)) != 0)
-			i++;
-		if (i == n)
-			n++;
-	}
-	return n;
-}
-
 /* Tells what all instances of @mac together amount to. */
 static void tell(struct directory *d, const struct mac *mac)
 {
@@ -209,8 +142,7 @@ static void tell(struct directory *d, const struct mac *mac)
 		if (!n)
 			best = txt;
 		host = !host_has_address(i->host) && i->old ? i->old : i->host;
-		n = add_addresses(&host->a, txt.port, addresses, n);
-		n = add_addresses(&host->aaaa, txt.port, addresses, n);
+		n = host_addresses(host, txt.port, addresses, n);
 	}
 	d->events.guest(d->user, &best, addresses, n);
 }
@@ -224,17 +156,17 @@ static void instance_locate(struct directory *d, struct instance *i)
 	for (const struct seen *s = i->srv.seen; s && !host; s = s->next) {
 		if (record_read_srv(s->data, s->len, &i->port, target) == 0 &&
 		    record_name_is_below(target, "local"))
-			host = host_get(d, target);
+			host = host_get(&d->hosts, target);
 	}
 	if (host && i->host && host != i->host) {
-		host_release(d, i->old);
+		host_release(&d->hosts, i->old);
 		i->old = i->host;
 	} else {
-		host_release(d, i->host);
+		host_release(&d->hosts, i->host);
 	}
 	i->host = host;
 	if (!host || host_has_address(host)) {
-		host_release(d, i->old);
+		host_release(&d->hosts, i->old);
 		i->old = NULL;
 	}
 }
@@ -392,6 +324,7 @@ int directory_new(const AvahiPoll *poll, const struct directory_events *events, 
 	error = questions_new(poll, &events->driver, user, &d->questions);
 	if (error < 0)
 		goto out;
+	d->hosts.questions = d->questions;
 	question_open(d->questions, &d->service, RECORD_SERVICE, RECORD_PTR, NULL);
 	*directory = d;
 	d = NULL;
