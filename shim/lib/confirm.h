@@ -4,12 +4,12 @@
  * peer and an address belong together only once a HELLO to that address was answered with the
  * cookie in it; and whether the TAP reaches a peer is measured by the same frames.
  *
- * All decisions on who comes into the table of peers, who leaves it, and which of a peer's addresses
- * and ways is used, are made here. No sockets, no clock, no threads: the caller locks the table,
+ * All decisions on who comes into the table of peers, who leaves it, and which of a peer's
+ * addresses and ways is used, are made here. No sockets, no clock, no threads: the caller locks the table,
  * tells the time, and sends what is to be sent.
  *
- * Bounds: HELLOs are CONFIRM_RATE a second of each kind; a forged announcement gets a handful of them in
- * its first seconds, then one each 20 s; at most PEERS_BY_ADDRESS MACs behind one address. Answers
+ * Bounds: HELLOs are CONFIRM_RATE a second of each kind; a forged announcement gets a handful of
+ * them in its first seconds, then one each 20 s; at most PEERS_BY_ADDRESS MACs behind one address. Answers
  * are never larger or more than what they answer, and keep no state.
  */
 #ifndef BASILISK_TAP_SHIM_CONFIRM_H
@@ -99,7 +99,7 @@ void confirm_doubt(struct confirm *confirm, struct peer *peer, uint32_t now);
 /* Our own attachment is now @attach: everyone is told. */
 void confirm_attach(struct confirm *confirm, enum attach attach, uint32_t now);
 
-/* Does what is due. Milliseconds until it should be called again, or -1: not before more happens. */
+/* Does what is due. Milliseconds until it should be called again; -1: not before more happens. */
 int confirm_tick(struct confirm *confirm, uint32_t now);
 
 /*

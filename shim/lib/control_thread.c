@@ -358,7 +358,8 @@ static int make_parts(struct control_thread *t)
 	err = interfaces_start(t->poll, &events, t, &t->interfaces);
 	if (err)
 		return err;
-	t->on_control = t->poll->watch_new(t->poll, d->tunnel.control, AVAHI_WATCH_IN, on_control, t);
+	t->on_control =
+		t->poll->watch_new(t->poll, d->tunnel.control, AVAHI_WATCH_IN, on_control, t);
 	t->on_notice = t->poll->watch_new(t->poll, d->notice[0], AVAHI_WATCH_IN, on_notice, t);
 	t->tick = t->poll->timeout_new(t->poll, NULL, on_tick, t);
 	t->check_fast = t->poll->timeout_new(t->poll, NULL, on_check_fast, t);

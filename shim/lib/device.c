@@ -313,7 +313,7 @@ void bt_close(struct bt_device *device)
 {
 	if (!device)
 		return;
-	/* a child has copies of all of it, but the thread; and the descriptors are closed already */
+	/* a child has copies of all but the thread; and the descriptors are closed already */
 	if (device->owner && !device_is_ours(device))
 		return;
 	control_thread_stop(device->control);

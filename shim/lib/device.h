@@ -5,7 +5,8 @@
  * Who may do what:
  *  - the emulator's threads run receive.c and send.c: they read and write the TAP and the data
  *    sockets, look peers up, and count; what needs thought they pass on by device_notice()
- *  - the control thread runs all else: it alone adds, removes and changes peers, and replaces the TAP
+ *  - the control thread runs all else: it alone adds, removes and changes peers, and replaces
+ *    the TAP
  *  - .peers and .said are under .lock, which is held for microseconds and never across a wait
  */
 #ifndef BASILISK_TAP_SHIM_DEVICE_H

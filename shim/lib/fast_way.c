@@ -36,8 +36,8 @@ void fast_way_close(struct bt_device *device)
 	pthread_mutex_unlock(&device->lock);
 	epoll_ctl(device->epoll, EPOLL_CTL_DEL, way->fd, NULL);
 	/*
-	 * The number must not become something else while a thread may be about to use it; a datagram
-	 * that is still in the queue is lost, as on any network.
+	 * The number must not become something else while a thread may be about to use it; a
+	 * datagram that is still in the queue is lost, as on any network.
 	 */
 	nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (nothing >= 0) {

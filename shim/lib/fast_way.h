@@ -41,7 +41,7 @@ static inline bool fast_way_is_for(const struct fast_way *way, const struct tunn
 	return way->to.port && tunnel_target_equal(&way->to, to);
 }
 
-/* With the lock held: a frame goes to @mac by the tunnel. True once it is worth a way of its own. */
+/* With the lock held: a frame goes to @mac by the tunnel. True once that is worth a way. */
 bool fast_way_note(struct fast_way *way, const struct mac *mac, unsigned int now_ms);
 
 /* Connects to @to, in place of the one before. Nothing where it cannot: it goes without. */

@@ -153,15 +153,19 @@ static int explain_end(struct reply *reply, const struct run *run)
 	const char *sentence;
 
 	if (run->timeout)
-		return helper_reply_problem(reply, -ETIMEDOUT, "the helper %s did not answer in %d seconds",
+		return helper_reply_problem(reply, -ETIMEDOUT,
+					    "the helper %s did not answer in %d seconds",
 			       run->path, HELPER_DEADLINE_MS / 1000);
 	if (run->status >= 0 && WIFSIGNALED(run->status))
-		return helper_reply_problem(reply, -EIO, "the helper %s was killed by signal %d (%s)", run->path,
+		return helper_reply_problem(reply, -EIO,
+					    "the helper %s was killed by signal %d (%s)", run->path,
 			       WTERMSIG(run->status), sigabbrev_np(WTERMSIG(run->status)) ?: "?");
 	if (run->status < 0)
-		return helper_reply_problem(reply, -EIO, "the helper %s ended without a reply", run->path);
+		return helper_reply_problem(reply, -EIO, "the helper %s ended without a reply",
+					    run->path);
 	sentence = outcome_sentence((unsigned int)WEXITSTATUS(run->status));
-	return helper_reply_problem(reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s",
+	return helper_reply_problem(reply, -EIO,
+				    "the helper %s ended without a reply, exit status %d%s%s",
 		       run->path, WEXITSTATUS(run->status), sentence ? ": " : "",
 		       sentence ? sentence : "");
 }
@@ -185,7 +189,8 @@ static int pair_new(int pair[2])
 	return moved;
 }
 
-static int run_program(const char *path, const struct request *request, struct reply *reply, int *tap)
+static int run_program(const char *path, const struct request *request, struct reply *reply,
+		       int *tap)
 {
 	struct request words = *request;
 	char message[REQUEST_MESSAGE_MAX];
@@ -197,7 +202,8 @@ static int run_program(const char *path, const struct request *request, struct r
 	memset(reply, 0, sizeof(*reply));
 	err = pair_new(pair);
 	if (err)
-		return helper_reply_problem(reply, err, "no socket to the helper (%s)", strerrordesc_np(-err));
+		return helper_reply_problem(reply, err, "no socket to the helper (%s)",
+					    strerrordesc_np(-err));
 	words.fd = run.fd = pair[1];
 	err = request_split(message, request_format(&words, message), argv + 1);
 	if (err < 0) {

@@ -40,7 +40,7 @@ struct interface_look {
 
 struct interface_look interfaces_look(const char *name);
 
-/* A number that changes with any interface's index, MAC or state, but not with those of our TAPs. */
+/* A number that changes with any interface's index, MAC or state; our TAPs are left out. */
 uint64_t interfaces_signature(void);
 
 #endif

@@ -43,16 +43,15 @@ struct repair {
 
 static struct links look_at_links(struct bt_device *d)
 {
+	bool bridged = attach_is_bridged((enum attach)atomic_load(&d->attach));
 	char tap[IFNAME_SIZE], uplink[IFNAME_SIZE];
 
 	pthread_mutex_lock(&d->lock);
 	memcpy(tap, d->said.tap, sizeof(tap));
 	memcpy(uplink, d->said.uplink, sizeof(uplink));
 	pthread_mutex_unlock(&d->lock);
-	return (struct links){
-		interfaces_look(tap), interfaces_look(uplink), interfaces_look(HUB),
-		attach_is_bridged((enum attach)atomic_load(&d->attach)) ? 0 : interfaces_signature(),
-	};
+	return (struct links){ interfaces_look(tap), interfaces_look(uplink), interfaces_look(HUB),
+			       bridged ? 0 : interfaces_signature() };
 }
 
 static bool looks_equal(const struct interface_look *a, const struct interface_look *b)

@@ -29,7 +29,7 @@ struct route_query {
 	bool has_tap;	/* we have a live TAP */
 	bool to_us;	/* unicast to the guest's MAC */
 	bool from_us;	/* the source is the guest's MAC */
-	bool peer;	/* from the guest: the destination is a peer's; from a peer: its source is */
+	bool peer;	/* from the guest: its destination is a peer's; from a peer: its source */
 	bool peer_on_tap; /* from the guest: peer_reached_by_tap() */
 	bool address;	/* from a peer: it came from an address of that peer's */
 	bool heard_on_tap; /* from a peer: heard_on_tap() */

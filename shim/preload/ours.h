@@ -51,7 +51,7 @@ bool ours_is_owner(void);
  */
 int ours_begin(int driver, int flags);
 
-/* ioctl(SIOCSIFLINK): 0, or -1 with errno set. With a name that is not ours the driver takes over. */
+/* ioctl(SIOCSIFLINK): 0, or -1 with errno set. A name that is not ours is the driver's. */
 int ours_link(struct ours *card, int fd, unsigned long request, const char *name);
 
 /* @fd is a duplicate of one of ours now. */

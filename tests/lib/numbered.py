@@ -76,7 +76,10 @@ def check_all_pairs(stations):
         source.send(frame(BROADCAST, source.mac, 1000 + number))
     got = collect(stations)
     expected = {
-        (b.card, a.card, 1000 + n): 1 for n, a in enumerate(stations) for b in stations if a is not b
+        (b.card, a.card, 1000 + n): 1
+        for n, a in enumerate(stations)
+        for b in stations
+        if a is not b
     }
     assert got == expected, difference(got, expected)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""libbasilisk-tap as an emulator's author meets it: header, library, example; and what it writes."""
+"""libbasilisk-tap as an emulator's author meets it: header, library, example, what it writes."""
 import os
 import re
 import shutil
@@ -151,7 +151,13 @@ def test_slot_and_port_are_taken_or_refused(world):
 
 def test_all_slots_taken_is_said(world):
     attic = world.host("attic", world.lan(), policy=REFUSE)
-    locks = "import fcntl, time\n" "fs = [open(f'/tmp/basilisk-tap-7001/slot-{n}.lock', 'w') for n in range(16)]\n" "[fcntl.flock(f, fcntl.LOCK_EX) for f in fs]\n" "print('held', flush=True)\n" "time.sleep(60)\n"
+    locks = (
+        "import fcntl, time\n"
+        "fs = [open(f'/tmp/basilisk-tap-7001/slot-{n}.lock', 'w') for n in range(16)]\n"
+        "[fcntl.flock(f, fcntl.LOCK_EX) for f in fs]\n"
+        "print('held', flush=True)\n"
+        "time.sleep(60)\n"
+    )
     Station(attic).close()  # which makes the directory
     holder = attic.start(["/usr/bin/python3", "-c", locks], user="mac")
     holder.expect("held", stream="stdout")
@@ -162,10 +168,15 @@ def test_all_slots_taken_is_said(world):
 def test_directory_of_somebody_else_is_left_alone(world):
     """Without locks and status, but with a network."""
     attic = world.host("attic", world.lan(), policy=REFUSE)
-    attic.run(["sh", "-c", "mkdir -m 700 /tmp/basilisk-tap-7001; chown lisa /tmp/basilisk-tap-7001"])
+    attic.run(["sh", "-c", "cd /tmp; mkdir -m 700 basilisk-tap-7001; chown lisa basilisk-tap-7001"])
     done = attic.run(["timeout", "1", example(world), "auto"], user="mac")
     assert "/tmp/basilisk-tap-7001" in done.stderr and "peer to peer" in done.stderr, done
     assert attic.run(["ls", "-A", "/tmp/basilisk-tap-7001"]).stdout == ""
+    # root could enter it, and must not
+    attic.run(["sh", "-c", "mkdir -m 700 /tmp/basilisk-tap-0; chown lisa /tmp/basilisk-tap-0"])
+    done = attic.run(["timeout", "1", example(world), "auto-p2p"])
+    assert "/tmp/basilisk-tap-0" in done.stderr and "peer to peer" in done.stderr, done
+    assert attic.run(["ls", "-A", "/tmp/basilisk-tap-0"]).stdout == ""
     attic.run(["sh", "-c", "rmdir /tmp/basilisk-tap-7001; ln -s /etc /tmp/basilisk-tap-7001"])
     done = attic.run(["timeout", "1", example(world), "auto"], user="mac")
     assert "/tmp/basilisk-tap-7001" in done.stderr and "peer to peer" in done.stderr, done

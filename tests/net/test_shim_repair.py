@@ -209,6 +209,48 @@ def test_frozen_guest_stays_known(world):
     assert got == list(range(50)), got
 
 
+def test_guest_that_never_reads_blocks_nobody(world):
+    """SheepShaver's pattern: until Mac OS has opened its driver it does not read. What comes
+    meanwhile is dropped behind what the kernel holds, and then all is well."""
+    desk, wire, station = bridged_station(world)
+    station.freeze()
+    start = time.monotonic()
+    for number in range(3000):
+        wire.send(frame(station.mac, wire.mac, number))
+        if number % 100 == 0:
+            station.send(frame(BROADCAST, station.mac, number))
+    assert time.monotonic() - start < 5
+    station.thaw()
+    got = [n for f in station.frames(0.3) if (n := number_of(f, wire.mac)) is not None]
+    assert got == list(range(len(got))) and 100 <= len(got) < 3000, len(got)
+    check_on_lan(station, wire)
+
+
+@needs(emulator.missing)
+def test_emulator_survives_its_peers_death_in_a_burst(world):
+    lan = world.lan()
+    attic = world.host("attic", lan, policy=REFUSE)
+    with Peer(world.host("machine", lan)) as peer:
+        mac = Emulator(attic)
+        mac.hello(peer)
+        for _ in range(3):
+            dying = Peer(world.host(f"dying{_}", lan))
+            mac.hello(dying)
+            # a burst of 500 full frames; after ten the other end is closed
+            dying.send(testproto.command(mac.mac, dying.mac, "T", b"\x01\xf4\x05\xea", 60))
+            count = 0
+            for received in dying.frames(5):
+                report = testproto.parse(received)
+                count += bool(report and report.letter == "U")
+                if count == 10:
+                    break
+            assert count == 10
+            dying.close()
+            testproto.echo(peer, mac.mac, 1514)
+        mac.hello(peer)
+        assert mac.quit(peer).refused == 0
+
+
 def test_stopped_process_is_not_forgotten(world):
     lan = world.lan()
     stations = [Station(world.host(n, lan, policy=REFUSE)) for n in ("attic", "cellar")]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The tunnel under bad input: forged, flooded, fragmented; and with peers that are not there."""
+import functools
 import os
 import socket
 import threading
@@ -25,6 +26,11 @@ def attic_and_machine(world, **options):
     attic = world.host("attic", lan, policy=REFUSE)
     machine = world.host("machine", lan)
     return attic, machine, Station(attic, debug=False, **options)
+
+
+def control(target, source, kind):
+    """A confirmation frame of that kind with no valid cookie in it."""
+    return (target + source + ETYPE_CONTROL + b"BTAP\x01" + bytes((kind,))).ljust(60, b"\0")
 
 
 def udp(host):
@@ -61,7 +67,7 @@ def test_each_kind_of_bad_datagram_is_dropped_and_counted(world):
             "drop-not-ours": frame(peer.mac, peer.mac, 1),
             "drop-unknown-peer": frame(station.mac, b"\xb2\1\2\3\4\5", 1),
             "drop-wrong-address": good,
-            "control-bad": (station.mac + peer.mac + ETYPE_CONTROL + b"BTAP\x01\x07").ljust(60, b"\0"),
+            "control-bad": control(station.mac, peer.mac, 7),
         }
         for key, data in cases.items():
             before = station.counter(key)
@@ -73,7 +79,7 @@ def test_each_kind_of_bad_datagram_is_dropped_and_counted(world):
         # sent by the guest: under another's address, or as a confirmation frame
         for key, data in {
             "drop-foreign-source": frame(peer.mac, b"\xb2\1\2\3\4\5", 1),
-            "drop-control": (peer.mac + station.mac + ETYPE_CONTROL + b"BTAP\x01\x01").ljust(60, b"\0"),
+            "drop-control": control(peer.mac, station.mac, 1),
         }.items():
             station.send(data)
             wait_until(lambda k=key: station.counter(k) == 1, 2, key)
@@ -125,14 +131,13 @@ def test_peer_that_is_gone_does_not_disturb_the_others(world):
 
 
 def test_write_never_blocks(world):
-    """10,000 frames to a peer behind a slow link are taken in no time; what has no room is counted."""
+    """10,000 frames to a peer behind a slow link are taken in no time: what has no room is lost."""
     lan = world.lan()
     hosts = [world.host(n, lan, policy=REFUSE) for n in ("attic", "cellar")]
     stations = [Station(host, debug=False) for host in hosts]
     stations[0].await_peer(stations[1].mac, proven="1")
-    done = hosts[0].run(
-        ["tc", "qdisc", "add", "dev", "nic", "root", "tbf", "rate", "1mbit", "burst", "5kb", "limit", "20kb"]
-    )
+    slow = "tc qdisc add dev nic root tbf rate 1mbit burst 5kb limit 20kb"
+    done = hosts[0].run(slow.split())
     assert done.returncode == 0, done.stderr
     data = stations[1].mac + stations[0].mac + b"\x88\xb5" + bytes(1500)
     start = time.monotonic()
@@ -157,12 +162,14 @@ def test_flood_of_garbage_does_not_stop_the_emulators_echo(world):
             "random bytes": [os.urandom(k % 200) for k in range(500)],
             "unknown peers": [frame(mac.mac, b"\xb2" + os.urandom(5), k) for k in range(500)],
             "forged source": [frame(BROADCAST, peer.mac, k) for k in range(500)],
-            "confirmation": [(mac.mac + b"\xb2" + os.urandom(5) + ETYPE_CONTROL + b"BTAP\x01"
-                              + bytes((1 + k % 4,))).ljust(60, b"\0") for k in range(500)],
-        }  # fmt: skip
+            "confirmation": [
+                control(mac.mac, b"\xb2" + os.urandom(5), 1 + k % 4) for k in range(500)
+            ],
+        }
         for kind, frames in kinds.items():
             rates = []
-            flood = threading.Thread(target=lambda f=frames: rates.append(bursts(flooder, to, f, 3)))
+            send = functools.partial(bursts, flooder, to, frames, 3)
+            flood = threading.Thread(target=lambda s=send, r=rates: r.append(s()))
             flood.start()
             answers = tries = 0
             while flood.is_alive():

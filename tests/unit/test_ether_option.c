@@ -9,9 +9,10 @@
 
 #include "ether_option.h"
 
-static const char *const others[] = { "",	 "eth0",      "tun",   "tap0",	     "slirp",
-				      "vde",	 "automatic", "AUTO",  "auto ",	     "auto-",
-				      "auto_p2p", "auto-p2p2", "/auto", "auto-bridge0", "udptunnel" };
+static const char *const others[] = {
+	"",	 "eth0",  "tun",   "tap0",     "slirp",	    "vde",   "automatic",    "AUTO",
+	"auto ", "auto-", "auto_", "auto_p2p", "auto-p2p2", "/auto", "auto-bridge0", "udptunnel",
+};
 
 START_TEST(test_other_values_are_not_ours)
 {
