@@ -179,7 +179,9 @@ static int release(struct run *run)
 	if (!err)
 		err = hub_release(nl, run->host, &hub);
 	if (err == -EBUSY)
-		return outcome_set(&run->outcome, OUTCOME_IN_USE, "a TAP was started meanwhile");
+		return check_unused(run) ? -1 :
+					   outcome_set(&run->outcome, OUTCOME_IN_USE,
+						       "a TAP was started meanwhile");
 	return err ? outcome_set(&run->outcome, OUTCOME_SYSTEM, "releasing: %s", strerror(-err)) :
 		     0;
 }

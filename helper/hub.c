@@ -54,12 +54,8 @@ int hub_note(struct nl *nl, const struct hub *hub)
 {
 	char alias[LINK_ALIAS_SIZE];
 
-	snprintf(
-		alias, sizeof(alias),
-		ALIAS
-		" host=%u attach=%d uplink=%d clsact=%d allmulti=%d promisc=%d asked=%d releasing=%d",
-		hub->host, hub->attach, hub->uplink, hub->clsact, hub->allmulti, hub->promisc,
-		hub->asked, hub->releasing);
+	snprintf(alias, sizeof(alias), ALIAS " host=%u attach=%d uplink=%d asked=%d releasing=%d",
+		 hub->host, hub->attach, hub->uplink, hub->asked, hub->releasing);
 	return link_set(nl, hub->index, &(struct link_change){ .alias = alias });
 }
 
@@ -92,6 +88,34 @@ static int find_pair(struct nl *nl, struct link *near, struct link *far)
 	return -EXDEV;
 }
 
+static int collect_done(const struct tc_place *place, void *user)
+{
+	*(unsigned int *)user |= place->preference & HUB_DID_ALL;
+	return 0;
+}
+
+static struct tc_place memory(const struct hub *hub, unsigned int did)
+{
+	return (struct tc_place){ hub->index, TC_EGRESS, (uint16_t)did, 1 };
+}
+
+int hub_remember(struct nl *nl, struct hub *hub, unsigned int did)
+{
+	hub->done |= did;
+	return tc_replace(nl, memory(hub, did), PROGRAM_MARK, NULL, NULL);
+}
+
+static int forget_all(struct nl *nl, struct hub *hub)
+{
+	int err = 0;
+
+	for (unsigned int did = 1; !err && did <= HUB_DID_ALL; did <<= 1)
+		if (hub->done & did)
+			err = tc_remove(nl, memory(hub, did));
+	hub->done = 0;
+	return err;
+}
+
 int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome)
 {
 	const struct mac marked = mark(host);
@@ -113,12 +137,12 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 	if (noted(near.alias, " attach=") < ATTACH_COUNT)
 		hub->attach = noted(near.alias, " attach=");
 	hub->uplink = (int)noted(near.alias, " uplink=");
-	hub->clsact = noted(near.alias, " clsact=");
-	hub->allmulti = noted(near.alias, " allmulti=");
-	hub->promisc = noted(near.alias, " promisc=");
 	hub->asked = noted(near.alias, " asked=");
 	hub->releasing = noted(near.alias, " releasing=");
-	return 0;
+	err = tc_each(nl, hub->index, TC_EGRESS, collect_done, &hub->done);
+	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "reading %s: %s", HUB_NAME,
+				 strerror(-err)) :
+		     0;
 }
 
 /* btlan's filters for @plan; one that the plan has no use for is removed. */
@@ -207,7 +231,8 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	if (hub->attach != ATTACH_NO && (hub->attach != plan->attach ||
 					 hub->uplink != plan->uplink.index || hub->host != host)) {
 		err = patch_port_disconnect(nl, hub);
-		hub->clsact = hub->allmulti = hub->promisc = false;
+		if (!err)
+			err = forget_all(nl, hub);
 	}
 	hub->attach = plan->attach;
 	hub->host = host;

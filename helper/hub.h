@@ -14,15 +14,20 @@
 #define HUB_NAME     "bthub"
 #define HUB_LAN_NAME "btlan"
 
-/* What stands; noted in bthub's alias, which is the only memory between two runs. */
+/*
+ * What was done to the NIC because it was not so before. Each is remembered by a filter on bthub
+ * that does nothing, its preference being the number: set without being read, unset by release
+ * alone.
+ */
+enum { HUB_DID_CLSACT = 1, HUB_DID_ALLMULTI = 2, HUB_DID_PROMISC = 4, HUB_DID_ALL = 7 };
+
+/* What stands; noted on bthub, in its alias and as above: the only memory between two runs. */
 struct hub {
 	int index, lan;	    /* ifindex of bthub and btlan; 0: there is none */
 	uint32_t host;	    /* mac_host() of who built it */
 	enum attach attach; /* ATTACH_NO: not connected to anything yet */
 	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
-	bool clsact;	    /* we made the NIC's: release removes it, if it is empty */
-	bool allmulti;	    /* we set it on the NIC: release clears it */
-	bool promisc;	    /* likewise */
+	unsigned int done;  /* HUB_DID_…: what release has to undo on the NIC */
 	bool asked;	    /* a caller asked for this bridge by name */
 	bool releasing;	    /* somebody is taking it down: what is built now may go at once */
 };
@@ -46,6 +51,9 @@ int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap);
 
 /* Removes the places of TAPs that are gone; @own is there. 0 or a negative errno. */
 int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct tap *own);
+
+/* Remembers something done to the NIC, before it is done. 0 or a negative errno. */
+int hub_remember(struct nl *nl, struct hub *hub, unsigned int did);
 
 /* Notes what it is connected to. 0 or a negative errno. */
 int hub_note(struct nl *nl, const struct hub *hub);

@@ -67,16 +67,15 @@ static int forget_addresses(struct nl *nl, int index, struct mac prefix)
 	return err;
 }
 
-/* Sets a flag of the NIC's if it is clear, and notes that it was us before it is. */
+/* Sets a flag of the NIC's if it is clear, and remembers that it was us before it is. */
 static int set_flag(struct nl *nl, struct hub *hub, const struct link *uplink, unsigned int flag,
-		    bool *ours)
+		    unsigned int did)
 {
 	int err;
 
 	if (uplink->flags & flag)
 		return 0;
-	*ours = true;
-	err = hub_note(nl, hub);
+	err = hub_remember(nl, hub, did);
 	return err ? err :
 		     link_set(nl, uplink->index,
 			      &(struct link_change){ .flags = flag, .mask = flag });
@@ -88,9 +87,9 @@ static int accept_guest(struct nl *nl, struct hub *hub, const struct plan *plan,
 	int err = link_accept(nl, hub->uplink, &tap->guest, true);
 
 	if (err == -EOPNOTSUPP) /* the driver keeps no list: it has to take everything */
-		err = set_flag(nl, hub, &plan->uplink, IFF_PROMISC, &hub->promisc);
+		err = set_flag(nl, hub, &plan->uplink, IFF_PROMISC, HUB_DID_PROMISC);
 	if (!err)
-		err = set_flag(nl, hub, &plan->uplink, IFF_ALLMULTI, &hub->allmulti);
+		err = set_flag(nl, hub, &plan->uplink, IFF_ALLMULTI, HUB_DID_ALLMULTI);
 	return err;
 }
 
@@ -105,11 +104,7 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 	if (plan->attach == ATTACH_NONE)
 		return 0;
 	err = tc_has_clsact(nl, hub->uplink);
-	if (err == 0) {
-		hub->clsact = true;
-		err = hub_note(nl, hub);
-	}
-	if (err == 0)
+	if (err == 0 && (err = hub_remember(nl, hub, HUB_DID_CLSACT)) == 0)
 		err = tc_ensure_clsact(nl, hub->uplink);
 	if (err >= 0)
 		err = put_filters(nl, hub, TC_EGRESS, &tap->guest);
@@ -121,8 +116,8 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 
 int patch_port_disconnect(struct nl *nl, const struct hub *hub)
 {
-	const unsigned int ours = (hub->allmulti ? IFF_ALLMULTI : 0) |
-				  (hub->promisc ? IFF_PROMISC : 0);
+	const unsigned int ours = (hub->done & HUB_DID_ALLMULTI ? IFF_ALLMULTI : 0) |
+				  (hub->done & HUB_DID_PROMISC ? IFF_PROMISC : 0);
 	int err = 0;
 
 	if (hub->attach == ATTACH_JOIN || hub->attach == ATTACH_BRIDGE)
@@ -135,7 +130,7 @@ int patch_port_disconnect(struct nl *nl, const struct hub *hub)
 		err = forget_addresses(nl, hub->uplink, mac_make(hub->host, 0, 0));
 	if (!err && ours)
 		err = link_set(nl, hub->uplink, &(struct link_change){ .mask = ours });
-	if (!err && hub->clsact)
+	if (!err && hub->done & HUB_DID_CLSACT)
 		err = tc_remove_empty_clsact(nl, hub->uplink);
 	return err == -ENODEV || err == -EINVAL ? 0 : err; /* the card was pulled out */
 }

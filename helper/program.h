@@ -28,6 +28,7 @@ enum program_name {
 	PROGRAM_OUTSIDE_TO_GUEST,  /* match: that, untagged, and not from another guest */
 	PROGRAM_OUTSIDE_TO_GROUP,  /* match: group, untagged, for guests, and not from one */
 	PROGRAM_DROP,		   /* verdict: drop */
+	PROGRAM_MARK,		   /* verdict: none; that it stands there is what counts */
 	PROGRAM_PASS,		   /* verdict: on to the stack */
 	PROGRAM_BRIDGE_TO_GUESTS,  /* verdict: drop what a bridge keeps to itself, pass the rest */
 	PROGRAM_GUARD,		   /* verdict: drop what no Mac sends and hurts a network */

@@ -326,6 +326,7 @@ static const struct {
 	{ "OUTSIDE_TO_GUEST", match_outside_to_guest, MATCH },
 	{ "OUTSIDE_TO_GROUP", match_outside_to_group, MATCH },
 	{ "DROP", verdict_drop, VERDICT_GO_ON },
+	{ "MARK", match_any, VERDICT_GO_ON },
 	{ "PASS", verdict_pass, VERDICT_PASS },
 	{ "BRIDGE_TO_GUESTS", verdict_bridge_to_guests, VERDICT_PASS },
 	{ "GUARD", verdict_guard, VERDICT_GO_ON },

@@ -5,7 +5,8 @@
 #     #syscall NAME [fd=ONE|OTHER] [request=ONE|OTHER]
 # into lines of C for filter-gen.c: RULE(NAME, FD_ONE, REQUEST), with -1 for "not compared".
 set -eu
-awk '
+# not piped into sort: a pipe would hide that awk failed
+rules=$(awk '
 /#syscall / {
 	sub(/.*#syscall */, ""); sub(/ *\*\/.*/, "")
 	words = split($0, word, " ")
@@ -19,4 +20,5 @@ awk '
 	for (f = 1; f <= nf; f++)
 		for (r = 1; r <= nr; r++)
 			print "RULE(" word[1] ", " (fd[f] == "-1" ? "-1" : "FD_" fd[f]) ", " request[r] ")"
-}' "$@" | sort -u
+}' "$@")
+printf '%s\n' "$rules" | sort -u
