@@ -5,7 +5,7 @@
 #
 #   build   compiler and libraries of the project itself
 #   demo    what `make demo` starts: the real emulator, its test ROM's assembler, a display
-#   check   what `make check` adds: the unit test library, the Avahi daemon and tools, QEMU
+#   check   what `make check` adds: the unit test library, the Avahi daemon and tools, QEMU, tshark
 #   lint    what .ci/run adds: the second compiler and the formatter's judge
 #
 # Nothing is asked of the network when nothing is missing. The emulator is in Debian's contrib,
@@ -20,7 +20,8 @@ set -eu
 packages_build="gcc libc6-dev make pkg-config
 	libcap-ng-dev libmnl-dev libseccomp-dev libavahi-client-dev libavahi-core-dev"
 packages_demo="python3 iproute2 iputils-ping binutils-m68k-linux-gnu xvfb xkb-data basilisk2"
-packages_check="check libdaemon0 libgdbm6 dbus-daemon qemu-system-x86 ipxe-qemu dnsmasq-base"
+packages_check="check libdaemon0 libgdbm6 dbus-daemon qemu-system-x86 ipxe-qemu dnsmasq-base
+	tshark"
 packages_lint="clang"
 unpacked_check="avahi-daemon avahi-utils"
 

@@ -9,6 +9,15 @@ $(ROM): tests/rom/mkrom.py $(wildcard tests/rom/*.s)
 	$(say) ROM $@
 	$(Q)python3 $< $@.new tests/rom/netrom.s && mv $@.new $@
 
+# Unit tests of the command's own parts: linked with all of it but its main().
+CLI_TESTS := $(B)/tests/test_appletalk
+CLI_PARTS := $(filter-out $(B)/shim/cli/main.o,$(CLI))
+
+$(B)/tests/unit/test_appletalk.o: ALL_CFLAGS += -Ishim/cli
+$(CLI_TESTS): $(B)/tests/%: $(B)/tests/unit/%.o $(CLI_PARTS) $(B)/libbasilisk-tap.a
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)
+
 # Programs that tests use: one for each tests/tools/*.c.
 TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 
