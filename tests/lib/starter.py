@@ -34,6 +34,13 @@ def become(identity):
     os.setresuid(uid, uid, uid)
 
 
+def enter(host):
+    """For a process without threads."""
+    for descriptor in host.namespaces.values():
+        if _libc.setns(descriptor, 0) < 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+
 class Started:
     def __init__(self, pid, stdout, stderr):
         self.pid, self.files = pid, {"stdout": stdout, "stderr": stderr}
@@ -95,9 +102,7 @@ def run_child(host, path, argv, user, wanted, prepare, environment):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
-        for descriptor in host.namespaces.values():
-            if _libc.setns(descriptor, 0) < 0:
-                raise OSError(ctypes.get_errno(), "setns")
+        enter(host)
         if user:
             become(host.identity(user))
         # by way of high numbers: one that is wanted may be that of another

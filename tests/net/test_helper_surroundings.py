@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The helper, started by someone who means ill in surroundings that he has made for it: limits,
+signals, timers, environment, namespaces; what must come of that is in lib/hostile.py.
+"""
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import time
+
+import starter
+from case import limit
+from hostile import DEADLINE, Desk, check, fill, libc, set_limit, start
+from helper import CODES, HELPER, pair, parse_reply, receive, taps
+from proc import wait_until
+from tracer import At, Tracer
+from world import ALLOW
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS = 1, 4, 29, 38
+
+# ---- limits, signals, time
+def test_small_limits(world):
+    desk = Desk(world)
+    limits = {
+        "descriptors 3": set_limit(resource.RLIMIT_NOFILE, 3),
+        "descriptors 10": set_limit(resource.RLIMIT_NOFILE, 10),
+        "descriptors 20": set_limit(resource.RLIMIT_NOFILE, 20),
+        "descriptors 64": set_limit(resource.RLIMIT_NOFILE, 64),
+        "file size 0": set_limit(resource.RLIMIT_FSIZE, 0),
+        "cpu 1": set_limit(resource.RLIMIT_CPU, 1),
+        "cpu 0": set_limit(resource.RLIMIT_CPU, 0, 1),
+        "core unlimited": set_limit(resource.RLIMIT_CORE, resource.RLIM_INFINITY),
+        "locked memory 0": set_limit(resource.RLIMIT_MEMLOCK, 0),
+        "processes 0": set_limit(resource.RLIMIT_NPROC, 0),
+        "signals 0": set_limit(resource.RLIMIT_SIGPENDING, 0),
+    }
+    for what, prepare in limits.items():
+        check(desk, "ok", "hostile-start", "loader", prepare=prepare, what=what)
+    assert check(desk, "ok", prepare=limits["file size 0"]) == "ok"
+    assert check(desk, "ok", prepare=limits["cpu 1"]) == "ok"
+
+
+def test_small_memory(world):
+    """Each size from where nothing starts to where all goes well: never half way."""
+    desk = Desk(world)
+    for which, sizes in (
+        (resource.RLIMIT_AS, range(1 << 20, 14 << 20, 512 << 10)),
+        (resource.RLIMIT_DATA, range(1 << 20, 5 << 20, 256 << 10)),
+        (resource.RLIMIT_STACK, (4096, 8192, 16384, 32768, 65536, 131072)),
+    ):
+        for size in sizes:
+            ours, theirs = pair(desk.host, "mac")
+            prepare = set_limit(which, size)
+            with ours, theirs, start(desk.host, theirs=theirs, prepare=prepare) as run:
+                status = run.wait(DEADLINE)
+                theirs.close()
+                message, fd = receive(ours)
+            if fd is not None:
+                assert status == 0, status
+                os.close(fd)
+                desk.release()
+            else:
+                assert status, (which, size, message)
+                desk.release()
+
+
+def test_armed_timers_and_waiting_signals(world):
+    desk = Desk(world)
+
+    def timers():
+        for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            signal.setitimer(which, 0.02, 0.001)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+
+    def death():
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def ignored():
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            libc.signal(number, ctypes.c_void_p(1))
+
+    def blocked():
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGXCPU, signal.SIGTSTP):
+            os.kill(os.getpid(), number)
+
+    for prepare in (timers, death, ignored, blocked):
+        check(desk, "ok", prepare=prepare, what=prepare.__name__)
+
+
+def test_signals_and_stops_while_it_runs(world):
+    """Whatever is sent, at whatever moment: it ends, or goes on when it is let."""
+    desk = Desk(world)
+    for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGSEGV, signal.SIGSTOP, signal.SIGKILL):
+        for delay in (0, 0.0005, 0.001, 0.002, 0.004):
+            ours, theirs = pair(desk.host, "mac")
+            with ours, theirs, start(desk.host, theirs=theirs) as run:
+                time.sleep(delay)  # any moment will do
+                run.signal(number)
+                if number == signal.SIGSTOP:
+                    run.signal(signal.SIGCONT)
+                status = run.wait(DEADLINE)
+                theirs.close()
+                _, fd = receive(ours)
+                assert status in (0, -number), (status, run.said())
+                assert fd is not None or status
+                if fd is not None:
+                    os.close(fd)
+            desk.release()
+
+
+# ---- surroundings
+def test_hostile_environment(world):
+    desk = Desk(world)
+    desk.host.write("/tmp/evil.c", "")
+    big = "X=" + "x" * 120000
+    environment = [
+        "LD_PRELOAD=/tmp/evil.so", "LD_LIBRARY_PATH=/tmp", "LD_AUDIT=/tmp/evil.so", "LD_DEBUG=all",
+        "LD_DEBUG_OUTPUT=/tmp/debug", "LD_BIND_NOT=1", "LD_PROFILE=libc.so.6", "LD_SHOW_AUXV=1",
+        "GLIBC_TUNABLES=glibc.malloc.check=3:glibc.malloc.perturb=255:glibc.malloc.mmap_max=0",
+        "LOCPATH=/tmp", "LC_ALL=tr_TR.UTF-8", "LANG=../../tmp/x", "LANGUAGE=%n", "NLSPATH=/tmp/%N",
+        "TZ=:/tmp/zone", "MALLOC_TRACE=/tmp/trace", "HOSTALIASES=/tmp/x", "RES_OPTIONS=debug",
+        "BASILISK_TAP_HELPER=/tmp/x", "PATH=/tmp", "IFS=/", "BASH_ENV=/tmp/x", "no equals", "=",
+        *[big] * 8,
+    ]  # fmt: skip
+    check(desk, "ok", environment=environment, what="environment")
+    check(desk, "bridge-refused", words=["--slot=0", "--br=x"], environment=environment)
+    assert set(desk.host.inside(lambda: os.listdir("/tmp"))) <= {"evil.c", ".X11-unix"}
+
+
+def test_deleted_working_directory_and_strange_umask(world):
+    desk = Desk(world)
+
+    def deleted():
+        os.mkdir("/tmp/gone")
+        os.chdir("/tmp/gone")
+        os.rmdir("/tmp/gone")
+        os.umask(0o777)
+
+    check(desk, "ok", prepare=deleted)
+
+
+def test_lowest_priority_and_one_processor(world):
+    desk = Desk(world)
+
+    def prepare():
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+    check(desk, "ok", prepare=prepare)
+
+
+def test_timers_may_not_be_made_late(world):
+    """A process may ask for its timers to be late; the next program inherits that."""
+    desk = Desk(world)
+    ours, theirs = pair(desk.host, "mac")
+    with ours, theirs:
+        fill(theirs)
+
+        def prepare():
+            libc.prctl(PR_SET_TIMERSLACK, ctypes.c_ulong(1 << 62))
+
+        with start(desk.host, theirs=theirs, prepare=prepare) as run:
+            wait_until(lambda: taps(desk.host), what="the TAP")
+            with open(f"/proc/{run.pid}/timerslack_ns") as file:
+                assert int(file.read()) < 10**7
+            assert run.wait(DEADLINE) == CODES["handover"]
+    desk.release()
+
+
+def test_start_that_may_not_gain_privileges_is_told(world):
+    desk = Desk(world)
+    check(desk, "no-privilege", prepare=lambda: libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def test_strange_personality(world):
+    desk = Desk(world)
+    every = 0x0020000 | 0x0040000 | 0x0080000 | 0x0100000 | 0x0200000 | 0x0400000 | 0x4000000
+    check(desk, "ok", prepare=lambda: libc.personality(every))
+
+
+CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS = 0x10000000, 0x40000000, 0x00020000
+
+
+def unshare(flags):
+    uid, gid = os.getuid(), os.getgid()
+    libc.prctl(PR_SET_DUMPABLE, 1)  # a change of user took it away, and with it its own /proc
+    if libc.unshare(flags) < 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+
+
+def test_user_namespace_of_the_callers_own_is_refused(world):
+    """There the helper is not setuid, and what privilege it has is not worth anything."""
+    desk = Desk(world)
+    ways = "no-privilege", "foreign-namespace", "drop", "bad-descriptor", "no-tun"
+    for flags in (0, CLONE_NEWNS):
+        check(desk, *ways, prepare=lambda: unshare(CLONE_NEWUSER | flags), what=f"user {flags:x}")
+
+
+def test_network_of_the_callers_own_user_namespace_is_refused(world):
+    desk = Desk(world)
+    ways = "no-privilege", "foreign-namespace", "drop", "bad-descriptor", "no-tun"
+    check(desk, *ways, prepare=lambda: unshare(CLONE_NEWUSER | CLONE_NEWNET), what="user and net")
+
+
+def test_network_of_a_user_namespace_is_refused_from_outside_too(world):
+    """The setuid helper, really root, in a network that belongs to somebody's user namespace."""
+    desk = Desk(world)
+    ready, done = os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        try:
+            starter.become(desk.host.identity("mac"))
+            unshare(CLONE_NEWUSER | CLONE_NEWNET)
+            os.write(done, b"x")
+            signal.pause()
+        except BaseException as error:
+            os.write(done, repr(error).encode())
+        finally:
+            os._exit(1)
+    os.close(done)
+    said = os.read(ready, 1000)
+    assert said == b"x", said
+    network = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY)
+    kept = desk.host.namespaces["net"]
+    desk.host.namespaces["net"] = network
+    try:
+        ours, theirs = pair(desk.host, "mac")
+        with ours, theirs, start(desk.host, theirs=theirs) as run:
+            assert run.wait(DEADLINE) == CODES["foreign-namespace"], run.said()
+            theirs.close()
+            message, fd = receive(ours)
+            assert fd is None and parse_reply(message).code == "foreign-namespace"
+            left = desk.host.run(["ip", "-o", "link"]).stdout.splitlines()
+            assert len(left) == 1, left  # lo
+            released = desk.host.run([HELPER, "--release"])
+            assert released.returncode == CODES["foreign-namespace"], released
+    finally:
+        desk.host.namespaces["net"] = kept
+        os.close(network)
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+
+
+def test_network_of_the_administrators_passes(world):
+    """`ip netns`: a network namespace of its own, in the machine's user namespace."""
+    check(Desk(world), "ok")  # every host of these tests is one
+
+
+# ---- others
+def test_descriptors_on_their_way_of_one_user_do_not_stop_another(world):
+    """A hand-over that is not received counts, in the kernel, for the helper's own user."""
+    desk = Desk(world, policy=ALLOW + "max-taps 16\nmax-total 64\n")
+    waiting = []
+    for slot in range(16):
+        ours, theirs = pair(desk.host, "mac")
+        waiting.append(ours)
+        with theirs, start(desk.host, theirs=theirs, words=[f"--slot={slot}"]) as run:
+            assert run.wait(DEADLINE) == 0, (slot, run.said())
+    ours, theirs = pair(desk.host, "lisa")
+    with ours, theirs, start(desk.host, theirs=theirs, user="lisa") as run:
+        assert run.wait(DEADLINE) == 0, run.said()
+    for ours in waiting:
+        ours.close()
+
+
+@limit(90)
+def test_reader_that_never_reads_leaves_no_process_behind(world):
+    """Between the look whether stderr can take a line and the line, someone else fills it."""
+    desk = Desk(world)
+    with Tracer(desk.host) as tracer:
+        tracer.start(HELPER, "--fd=9", "--frobnicate")
+        at = tracer.until("write", 2)
+        assert isinstance(at, At)
+        stderr = os.open(f"/proc/{at.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(stderr, bytes(4096))
+        end = tracer.go()
+        os.close(stderr)
+        assert not end.stuck, end

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Uplinks of other kinds, and an uplink that changes while guests are attached to it."""
+import contextlib
+
+from desk import check_ip, check_reaches, release, two, unchanged
+from guest import Guest
+from helper import ask
+from netstate import NetState
+from wire import BROADCAST, Wire
+from world import ALLOW
+
+# ---- other uplinks
+def test_jumbo_uplink(world):
+    """The host's big frames pass as before; the guests get and send none."""
+    machine, desk = two(world)
+    world.lans[0].ip(*(f"link set {port} mtu 9000" for port in ("p1", "p2", "lan")))
+    for host in (machine, desk):
+        host.ip("link set nic mtu 9000")
+    big = "ping -c1 -W2 -M do -s 8000"
+    guest = Guest(desk)
+    with Wire(machine) as lan, Wire(desk) as host:
+        frame = BROADCAST + guest.mac + b"\x88\xb5" + bytes(100)
+        for sender, receiver in ((lan, host), (host, lan)):
+            large = BROADCAST + sender.mac + b"\x88\xb5" + bytes(6000)
+            sender.send(large)
+            receiver.expect(lambda got: got == large, what="the big frame")
+            small = large[:1514]
+            sender.send(small)
+            heard = []
+            guest.expect(lambda got: heard.append(len(got)) or got == small, what="the small one")
+            assert max(heard) <= 1514, heard
+        with contextlib.suppress(OSError):
+            guest.send(frame.ljust(1515, b"\0"))
+            guest.send(frame.ljust(6000, b"\0"))
+        guest.send(frame)
+        for wire in (lan, host):
+            heard = []
+            wire.expect(lambda got: heard.append(len(got)) or got == frame, what="guest's frame")
+            assert max(heard) <= 1514, heard
+    assert desk.run([*big.split(), machine.address]).returncode == 0
+    check_ip(machine, desk, guest)
+    guest.close()
+
+
+INTO = "link set nic down", "link set nic master up"
+STACKED = {  # kind: how the uplink is made of the card
+    "vlan": ["link add link nic name up type vlan id 7"],
+    "bond": ["link add up type bond mode active-backup", *INTO],
+    "team": ["link add up type team", *INTO],
+}
+
+
+def test_stacked_uplinks(world):
+    """VLAN, bond and team, of those the ones that this kernel has."""
+    for number, (kind, lines) in enumerate(STACKED.items()):
+        lan = world.lan()
+        ends = [world.host(f"{name}-{kind}", lan) for name in ("machine", "desk")]
+        machine, desk = ends
+        if desk.run(["ip", "link", "add", "probe", "type", kind, *["link", "nic", "id", "9"]
+                     * (kind == "vlan")]).returncode:  # fmt: skip
+            print(f"    this kernel has no {kind}")
+            continue
+        desk.ip("link del probe")
+        for host, last in ((machine, 1), (desk, 2)):
+            host.ip("addr flush dev nic", *lines, "link set nic up", "link set up up")
+            address = f"10.20.{number}.{last}"
+            host.ip(f"addr add {address}/24 dev up", "route replace default dev up")
+            host.cards["nic"] = address
+        with unchanged(desk, ("up",)):
+            guest = Guest(desk)
+            assert guest.reply.attach == "patch" and guest.reply.uplink == "up", guest.reply
+            check_ip(machine, desk, guest)
+            guest.close()
+            release(desk)
+
+
+# ---- the card changes
+def repair(host, slot=0):
+    return ask(host, "--repair", f"--slot={slot}", "--br=auto")
+
+
+def test_repair_follows_a_new_mac_of_the_card(world):
+    machine, desk = two(world)
+    guest = Guest(desk)
+    desk.ip("link set nic down", "link set nic address 02:00:00:00:77:01", "link set nic up")
+    answer = repair(desk)
+    assert answer.status == 0 and answer.fd is None and answer.reply.attach == "patch", answer
+    with Wire(machine) as lan, Wire(desk) as host:
+        check_reaches(guest, lan, host)
+        assert host.mac == bytes.fromhex("020000007701")
+    assert desk.mac_of("btlan") == bytes.fromhex("020000007701")
+    guest.close()
+
+
+def test_repair_follows_a_renamed_card(world):
+    machine, desk = two(world)
+    guest = Guest(desk)
+    desk.ip("link set nic down", "link set nic name lan0", "link set lan0 up")
+    desk.ip("route add default via 10.9.0.254 dev lan0")
+    answer = repair(desk)
+    assert answer.status == 0 and answer.reply.uplink == "lan0", answer
+    with Wire(machine) as lan, Wire(desk, "lan0") as host:
+        check_reaches(guest, lan, host)
+    guest.close()
+    release(desk)
+
+
+def test_card_that_vanishes_and_another_that_comes(world):
+    lan = world.lan()
+    machine, desk = world.host("machine", lan), world.host("desk", lan)
+    guest, other = Guest(desk), Guest(desk, slot=1)
+    desk.ip("link del nic")
+    for slot in (0, 1):
+        answer = repair(desk, slot)
+        assert answer.status == 0 and answer.reply.attach == "none", answer
+    frame = BROADCAST + guest.mac + b"\x88\xb5" + bytes(46)
+    guest.send(frame)
+    other.expect(lambda got: got == frame, what="frame of the other guest")
+    desk.plug(lan)
+    for slot in (0, 1):
+        answer = repair(desk, slot)
+        assert answer.status == 0 and answer.reply.attach == "patch", answer
+    with Wire(machine) as wire, Wire(desk) as host:
+        check_reaches(guest, wire, host)
+        check_reaches(other, wire, host)
+    for end in (guest, other):
+        end.close()
+    release(desk)
+
+
+def test_card_that_moves_to_another_namespace_and_back(world):
+    machine, desk = two(world)
+    away = world.host("away")
+    guest = Guest(desk)
+    with NetState(away) as net:
+        before = [line for line in net.snapshot() if not line.startswith("route")]
+        moved(world, desk, away, "nic")
+        left = [line for line in net.snapshot() if line not in before]
+        assert not [line for line in left if line.startswith(("qdisc nic ffff", "filter"))], left
+        assert repair(desk).reply.attach == "none"
+        moved(world, away, desk, "nic")
+    desk.ip(f"addr add {desk.address}/24 dev nic", "link set nic up",
+            "route add default via 10.9.0.254 dev nic")  # fmt: skip
+    assert repair(desk).reply.attach == "patch"
+    with Wire(machine) as lan, Wire(desk) as host:
+        check_reaches(guest, lan, host)
+    guest.close()
+    release(desk)
+
+
+def moved(world, source, target, card):
+    fd = target.namespaces["net"]
+    world.ip(source.namespaces, f"link set {card} netns /proc/self/fd/{fd}", pass_fds=(fd,))
+
+
+def test_card_that_joins_a_bridge_of_the_administrators(world):
+    """Then its frames are the bridge's; without a `join` line the guests get the host alone."""
+    machine, desk = two(world)
+    guest = Guest(desk)
+    desk.ip("link add br0 type bridge mcast_snooping 0", "link set br0 up",
+            "addr flush dev nic", "link set nic master br0",
+            f"addr add {desk.address}/24 dev br0", "route add default via 10.9.0.254")  # fmt: skip
+    answer = repair(desk)
+    assert answer.status == 0 and answer.reply.attach == "host", answer
+    assert "br0" in answer.reply.text, answer
+    with Wire(desk, "br0") as host:
+        check_reaches(guest, host)
+    desk.policy(ALLOW + "join br0\n")
+    answer = repair(desk)
+    assert answer.status == 0 and answer.reply.attach == "join", answer
+    with Wire(machine) as lan, Wire(desk, "br0") as host:
+        check_reaches(guest, lan, host)
+    guest.close()
+    release(desk)
+    assert desk.run(["ping", "-c1", "-W2", machine.address]).returncode == 0
