@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define NANOSECONDS 1000000000LL
+#define DESCRIPTORS 64 /* that a child after fork() can be freed of */
 #define POLLS_STEP  16 /* room for descriptors is made in steps of so many */
 #define TIMEOUT_FAR (365LL * 24 * 3600 * NANOSECONDS) /* further away is as good as never */
 
@@ -57,9 +58,21 @@ struct loop {
 	AvahiTimeout *timeouts;
 	bool sweep; /* something is dead */
 	struct pollfd *polls;
-	AvahiWatch **polled; /* the watch behind each of polls[] */
-	size_t room;	     /* in both */
+	AvahiWatch **polled;		      /* the watch behind each of polls[] */
+	size_t room;			      /* in both */
+	_Atomic int descriptors[DESCRIPTORS]; /* those watched, plus one; 0: a free place */
 };
+
+/* The first place with @old in it gets @new. A child may look at any moment. */
+static void descriptor_note(struct loop *loop, int old, int new)
+{
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		if (atomic_load(&loop->descriptors[i]) == old) {
+			atomic_store(&loop->descriptors[i], new);
+			return;
+		}
+	}
+}
 
 static int64_t now(void)
 {
@@ -89,6 +102,7 @@ static AvahiWatch *watch_new(const AvahiPoll *api, int fd, AvahiWatchEvent event
 	while (*last)
 		last = &(*last)->next;
 	*last = watch;
+	descriptor_note(loop, 0, fd + 1);
 	return watch;
 }
 
@@ -105,6 +119,8 @@ static AvahiWatchEvent watch_get_events(AvahiWatch *watch)
 
 static void watch_free(AvahiWatch *watch)
 {
+	/* now, for it is about to be closed, and the number about to be something else */
+	descriptor_note(watch->loop, watch->fd + 1, 0);
 	watch->dead = true;
 	watch->loop->sweep = true;
 }
@@ -339,6 +355,17 @@ void loop_quit(struct loop *loop)
 	ignored = write(loop->event_fd, &one, sizeof(one)); /* full is as good as one more */
 	(void)ignored;
 	errno = saved;
+}
+
+void loop_close_in_child(struct loop *loop)
+{
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		int fd = atomic_load(&loop->descriptors[i]) - 1;
+
+		if (fd >= 0)
+			close(fd);
+	}
+	close(loop->event_fd);
 }
 
 struct timeval *loop_after(struct timeval *at, unsigned int ms)

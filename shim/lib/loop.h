@@ -39,6 +39,13 @@ void loop_quit(struct loop *loop);
 /* The time @ms milliseconds from now, as a timeout takes it. Returns @at. */
 struct timeval *loop_after(struct timeval *at, unsigned int ms);
 
+/*
+ * For a child after fork(), which has copies of all descriptors: closes those that are watched, so
+ * that nothing of what the parent watches outlives it there. Safe whatever the loop's thread was
+ * doing at the fork; the loop is not to be used in the child otherwise.
+ */
+void loop_close_in_child(struct loop *loop);
+
 /* Frees the loop with all watches and timeouts that are left. NULL is nothing. */
 void loop_free(struct loop *loop);
 

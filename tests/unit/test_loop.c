@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -277,6 +278,30 @@ START_TEST(test_signals_do_not_end_the_waiting)
 }
 END_TEST
 
+START_TEST(test_child_is_freed_of_what_is_watched)
+{
+	int other = dup(run.fd[0]), status;
+	pid_t pid;
+
+	run.watch = run.api->watch_new(run.api, run.fd[0], AVAHI_WATCH_IN, count, NULL);
+	run.api->watch_new(run.api, run.fd[0], AVAHI_WATCH_OUT, count, NULL);
+	run.api->watch_new(run.api, run.fd[1], AVAHI_WATCH_IN, count, NULL);
+	run.other = run.api->watch_new(run.api, other, AVAHI_WATCH_IN, count, NULL);
+	run.api->watch_free(run.watch);
+	run.api->watch_free(run.other);
+	pid = fork();
+	if (pid == 0) {
+		loop_close_in_child(run.loop);
+		_exit((fcntl(run.fd[0], F_GETFD) >= 0) | (fcntl(run.fd[1], F_GETFD) >= 0) << 1 |
+		      (fcntl(other, F_GETFD) < 0) << 2);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_ge(fcntl(run.fd[0], F_GETFD), 0);
+	close(other);
+}
+END_TEST
+
 START_TEST(test_loop_does_not_spin)
 {
 	struct timespec before, after;
@@ -312,6 +337,7 @@ int main(void)
 	tcase_add_test(cases, test_quit_from_another_thread_ends_the_waiting);
 	tcase_add_test(cases, test_quit_before_run_counts_once);
 	tcase_add_test(cases, test_signals_do_not_end_the_waiting);
+	tcase_add_test(cases, test_child_is_freed_of_what_is_watched);
 	tcase_add_test(cases, test_loop_does_not_spin);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);
