@@ -157,6 +157,29 @@ static int check_unused(struct run *run)
 }
 
 /*
+ * Another helper has built anew what we were taking down, and may not see it any more if we took
+ * off some of the card's filters after it had put them there: they are put back.
+ */
+static int give_way(struct run *run)
+{
+	static struct taps taps;
+	struct nl *nl = &run->route;
+	struct plan plan = { .attach = ATTACH_NO };
+	struct hub hub;
+
+	if (hub_find(nl, run->host, &hub, &run->outcome))
+		return -1;
+	plan.attach = hub.attach;
+	if (hub.index && (!hub.uplink || link_find(nl, NULL, hub.uplink, &plan.uplink) == 0) &&
+	    tap_list(nl, run->host, &taps) == 0)
+		for (size_t i = 0; i < taps.count; i++)
+			patch_port_connect(nl, &hub, &plan, &taps.tap[i]);
+	return check_unused(run) ?
+		       -1 :
+		       outcome_set(&run->outcome, OUTCOME_IN_USE, "a TAP was started meanwhile");
+}
+
+/*
  * A helper that makes a TAP meanwhile either has it before the second look, which then stops us, or
  * finds the note gone when it has connected it, and connects it once more.
  */
@@ -179,9 +202,7 @@ static int release(struct run *run)
 	if (!err)
 		err = hub_release(nl, run->host, &hub);
 	if (err == -EBUSY)
-		return check_unused(run) ? -1 :
-					   outcome_set(&run->outcome, OUTCOME_IN_USE,
-						       "a TAP was started meanwhile");
+		return give_way(run);
 	return err ? outcome_set(&run->outcome, OUTCOME_SYSTEM, "releasing: %s", strerror(-err)) :
 		     0;
 }
