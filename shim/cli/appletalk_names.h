@@ -14,7 +14,7 @@
 
 enum nbp_function { NBP_BROADCAST_REQUEST = 1, NBP_LOOKUP = 2, NBP_REPLY = 3 };
 
-#define NBP_TUPLES_MAX 15 /* the count has four bits */
+#define NBP_TUPLES_MAX 15  /* the count has four bits */
 #define NBP_LOOKUP_MAX 106 /* bytes of a packet with one tuple */
 
 struct nbp_tuple {

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,6 +102,22 @@ bool cli_user(const char *name, uid_t *uid)
 	else
 		return cli_fail(false, "there is no user '%s'", name);
 	return true;
+}
+
+char **cli_split(char *text)
+{
+	size_t n = 1;
+	char **lines, *save;
+
+	for (const char *p = text; *p; p++)
+		n += *p == '\n';
+	lines = calloc(n + 1, sizeof(*lines));
+	if (!lines)
+		return NULL;
+	n = 0;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		lines[n++] = line;
+	return lines;
 }
 
 /* Bytes of the UTF-8 character at @p, or 0. */

@@ -53,6 +53,9 @@ int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 
 /* The user that @name, a login name or number, means; NULL is the caller. False: said on stderr. */
 bool cli_user(const char *name, uid_t *uid);
 
+/* Splits @text at its line ends, in place. The array's end is NULL; freed by the caller. */
+char **cli_split(char *text);
+
 /* @text as a JSON string, quotes and all. What is not UTF-8 comes out as U+FFFD. */
 void cli_json_string(FILE *file, const char *text);
 

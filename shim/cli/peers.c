@@ -11,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "discovery.h"
 #include "log.h"
 #include "loop.h"
+#include "number.h"
+#include "status.h"
 
 #define WAIT_MS	      1500 /* answers are in by then: those who announced a second ago, too */
 #define ADDRESSES_MAX 8
@@ -25,8 +28,9 @@ static const char usage[] =
 	"usage: basilisk-tap peers [--json] [--watch]\n"
 	"\n"
 	"Lists the emulators on the network: MAC address, where it is reached, bridge or p2p\n"
-	"and how it is attached, its host, and how long ago its announcement was heard. Takes\n"
-	"1.5 seconds. This machine's own emulators are among them.\n"
+	"and how it is attached, its host, and how long ago it was heard of: by an emulator of\n"
+	"this user's if one runs, otherwise by its announcement. Takes 1.5 seconds. This\n"
+	"machine's own emulators are among them.\n"
 	"\n"
 	"  --json       as one JSON object\n"
 	"  --watch      goes on until interrupted, one line for each change, \"+\" or \"-\" "
@@ -38,7 +42,7 @@ struct guest {
 	struct txt txt;
 	struct sockaddr_in6 address[ADDRESSES_MAX];
 	size_t n;
-	time_t heard; /* CLOCK_MONOTONIC */
+	time_t heard; /* seconds of CLOCK_MONOTONIC */
 };
 
 struct peers {
@@ -101,6 +105,54 @@ static int compare_guests(const void *a, const void *b)
 	const struct guest *one = a, *other = b;
 
 	return memcmp(&one->txt.mac, &other->txt.mac, sizeof(one->txt.mac));
+}
+
+static struct guest *find(struct peers *peers, const struct mac *mac)
+{
+	for (size_t i = 0; i < peers->n; i++) {
+		if (mac_equal(&peers->guest[i].txt.mac, mac))
+			return &peers->guest[i];
+	}
+	return NULL;
+}
+
+/* ---- what running emulators of this user's have heard ---- */
+
+/* "MAC key=value … heard=MS …" of a status answer: the MAC, and the milliseconds. */
+static bool parse_heard(const char *line, struct mac *mac, uint32_t *ms)
+{
+	const char *heard = strstr(line, " heard=");
+
+	return heard && mac_parse(line, strcspn(line, " "), mac) == 0 &&
+	       number_parse(heard + 7, strcspn(heard + 7, " "), UINT32_MAX, ms) == 0;
+}
+
+/* One of them sees frames and answers, we only announcements, which may be old ones. */
+static void ask_emulators(struct peers *peers)
+{
+	static const char peer[] = "peer=";
+	char *text = malloc(STATUS_TEXT_SIZE);
+
+	for (unsigned int slot = 0; text && slot < MAC_SLOTS; slot++) {
+		char **lines = NULL;
+
+		if (status_ask(getuid(), slot, text) > 0)
+			lines = cli_split(text);
+		for (char **l = lines; l && *l; l++) {
+			struct guest *guest;
+			struct mac mac;
+			uint32_t ms;
+
+			if (strncmp(*l, peer, strlen(peer)) != 0 ||
+			    !parse_heard(*l + strlen(peer), &mac, &ms))
+				continue;
+			guest = find(peers, &mac);
+			if (guest)
+				guest->heard = now() - ms / 1000;
+		}
+		free(lines);
+	}
+	free(text);
 }
 
 /* ---- output ---- */
@@ -172,15 +224,6 @@ static void print_change(const struct peers *peers, const struct guest *guest, b
 }
 
 /* ---- what discovery tells ---- */
-
-static struct guest *find(struct peers *peers, const struct mac *mac)
-{
-	for (size_t i = 0; i < peers->n; i++) {
-		if (mac_equal(&peers->guest[i].txt.mac, mac))
-			return &peers->guest[i];
-	}
-	return NULL;
-}
 
 static struct guest *add(struct peers *peers)
 {
@@ -279,6 +322,7 @@ int peers_main(int argc, char *argv[])
 	}
 	error = loop_run(peers.loop);
 	if (!error && !peers.watch) {
+		ask_emulators(&peers);
 		qsort(peers.guest, peers.n, sizeof(*peers.guest), compare_guests);
 		print_all(&peers);
 	}

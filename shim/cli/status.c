@@ -43,23 +43,6 @@ static const char *value(char *lines[], const char *key)
 	return "";
 }
 
-/* Splits @text at its line ends, in place. The array's end is NULL; freed by the caller. */
-static char **split(char *text)
-{
-	size_t n = 1;
-	char **lines, *save;
-
-	for (const char *p = text; *p; p++)
-		n += *p == '\n';
-	lines = calloc(n + 1, sizeof(*lines));
-	if (!lines)
-		return NULL;
-	n = 0;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		lines[n++] = line;
-	return lines;
-}
-
 static bool is_number(const char *key, const char *text)
 {
 	static const char *const strings[] = { "mac",	 "mode",      "attach", "tap", "uplink",
@@ -182,7 +165,7 @@ static int ask_user(uid_t uid, struct printer *printer, char *text)
 			error = len ? (int)len : -EACCES;
 			continue;
 		}
-		lines = split(text);
+		lines = cli_split(text);
 		if (!lines)
 			return -ENOMEM;
 		if (printer->json)

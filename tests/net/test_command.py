@@ -5,10 +5,11 @@ import os
 import shutil
 import signal
 import struct
+import time
 
 import emulator
 from case import Skip, needs
-from numbered import await_all_know_all
+from numbered import await_all_know_all, frame
 from peer import Peer
 from proc import wait_until
 from station import Station
@@ -192,6 +193,25 @@ def test_peers_as_json(world):
     }, found
     nobody = command(world.host("lonely"), "peers", "--json")
     assert nobody.returncode == 0 and json.loads(nobody.stdout)["peers"] == [], nobody
+
+
+def test_peers_tells_when_an_emulator_last_heard_of_them(world):
+    lan = world.lan()
+    hosts = [world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar")]
+    stations = [Station(host) for host in hosts]
+    await_all_know_all(stations)
+    hosts[1].ip("link set nic down")
+    time.sleep(3)  # its announcement is still believed, but it is not heard of any more
+
+    def seen():
+        peers = json.loads(command(hosts[0], "peers", "--json").stdout)["peers"]
+        return {p["mac"]: p["seen"] for p in peers}[stations[1].mac.hex(":")]
+
+    assert 3 <= seen() <= 20, seen()
+    hosts[1].ip("link set nic up")
+    await_all_know_all(stations)
+    stations[1].send(frame(stations[0].mac, stations[1].mac, 1))
+    assert seen() <= 3, seen()
 
 
 def test_peers_watch_tells_who_comes_and_goes(world):
