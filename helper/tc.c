@@ -179,8 +179,8 @@ int tc_remove(struct nl *nl, struct tc_place place)
 
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	err = nl_ask(nl, NULL, NULL);
-	/* no filter, no preference, no clsact, no interface: all that is wanted */
-	return err == -ENOENT || err == -EINVAL || err == -ENODEV ? 0 : err;
+	/* no filter, no preference, no clsact, no interface, none that takes filters (shared blocks) */
+	return err == -ENOENT || err == -EINVAL || err == -ENODEV || err == -EOPNOTSUPP ? 0 : err;
 }
 
 static int on_filter(const struct nlmsghdr *message, void *user)

@@ -5,6 +5,7 @@ import socket
 
 import helper
 import ns
+from desk import unchanged
 from helper import CODES, HELPER, ask, ask_as_qemu, close, refused, taps
 from proc import wait_until
 from world import ALLOW, USERS
@@ -91,26 +92,14 @@ def test_bridge_of_a_join_line_is_joined(world):
 
 def test_release_leaves_nothing_of_ours(world):
     host = desk(world)
-
-    def dump():
-        """All that ip and tc show, but for counters."""
-        commands = "link", "addr", "route show table all", "-6 route show table all", "rule"
-        text = [host.run(["ip", *c.split()]).stdout for c in commands]
-        text.append(host.run(["tc", "qdisc", "show"]).stdout)
-        text += [host.run(["tc", "filter", "show", "dev", "nic", d]).stdout
-                 for d in ("ingress", "egress")]  # fmt: skip
-        text.append(host.run(["bridge", "fdb", "show"]).stdout)
-        return text
-
-    before = dump()
-    answer = ask(host)
-    assert answer.status == 0, answer
-    assert dump() != before
-    close(answer)
-    wait_until(lambda: not taps(host), what="the end of the TAP")
-    done = host.run([HELPER, "--release"])
-    assert done.returncode == 0, done
-    assert dump() == before
+    with unchanged(host):
+        answer = ask(host)
+        assert answer.status == 0, answer
+        assert {"bthub", "btlan"} < host.links()
+        close(answer)
+        wait_until(lambda: not taps(host), what="the end of the TAP")
+        done = host.run([HELPER, "--release"])
+        assert done.returncode == 0, done
 
 
 def test_release_is_for_root_and_for_when_no_tap_lives(world):
