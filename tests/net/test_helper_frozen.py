@@ -98,10 +98,11 @@ def attach_past(world, attachment, then):
             released = stand.root.kill() if then == "kill" else stand.root.go()
             assert released.signal == 9 or released.status in (0, helper.CODES["in-use"]), released
             stand.probe()
-            if released.status == 0 and end.status == 0:
-                # it went ahead when there was no TAP yet, and saw none: repaired by the next run
-                close(end.fd)
-                end = stand.attach()
+            if end.status == 0 and released.signal is None:
+                # a release that was under way when there was no TAP yet may have cut this one off
+                stand.user.start(*ATTACH, "--repair")
+                repaired = stand.user.go()
+                assert repaired.status == 0 and repaired.fd is None, (what, repaired)
             close(finish(stand, end, what, "system"))
             stand.check_released(what)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the helper may do at each moment of its life, as the kernel tells it; what others may do to
-it; and that no other system call than those it needs gets past its filter.
+"""What the helper may do at each moment of its life, as the kernel tells it, and what others may do
+to it: setuid root, by file capability, and behind a service manager's socket.
 """
 import contextlib
 import ctypes
