@@ -22,7 +22,7 @@
 
 #include "discovery_question.h"
 
-#define DIRECTORY_MAX	480 /* avahi-daemon grants 1,024 questions to a program */
+#define DIRECTORY_MAX	250 /* up to four questions each; avahi-daemon grants a program 1,024 */
 #define DIRECTORY_BURST 200
 #define DIRECTORY_RATE	50
 

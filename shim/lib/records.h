@@ -20,6 +20,7 @@
 #define RECORD_WIRE_MAX	     255  /* bytes of a name on the wire (RFC 1035, 2.3.4) */
 #define RECORD_DATA_MAX	     TXT_RDATA_MAX
 #define RECORD_SERVICE	     TXT_SERVICE ".local"
+#define RECORDS_OF_SERVICE   3
 #define RECORD_HOST_SIZE     40 /* of records_host(), with the final NUL */
 #define RECORD_INSTANCE_SIZE 64 /* of records_instance(), with the final NUL */
 
@@ -30,10 +31,6 @@ enum record_type {
 	RECORD_TXT = 16,
 	RECORD_AAAA = 28,
 	RECORD_SRV = 33,
-};
-
-enum {
-	RECORDS_OF_SERVICE = 3
 };
 
 /* One record of ours. Owned by whoever declared it. */

@@ -33,7 +33,8 @@ def command(host, *words, user="mac", **options):
 def test_run_keeps_what_is_preloaded_already(world):
     host = desk(world)
     other = "/usr/lib/x86_64-linux-gnu/libdl.so.2"
-    libraries = [path for path in (other, other.replace("x86_64", "aarch64")) if os.path.exists(path)]
+    both = other, other.replace("x86_64", "aarch64")
+    libraries = [path for path in both if os.path.exists(path)]
     argv = ["env", "LD_PRELOAD=" + ":".join(libraries), "basilisk-tap", "run", "--"]
     value = host.run([*argv, "sh", "-c", "echo $LD_PRELOAD"], user="mac").stdout.strip().split(":")
     assert os.path.basename(value[0]) == PRELOAD and value[1:] == libraries, value
@@ -310,7 +311,8 @@ def test_words_that_are_not_understood_are_named(world):
     cases = (
         ("mac", "--slot", "16"), ("mac", "--slot", "-1"), ("mac", "--slot", "0x1"), ("mac", "3"),
         ("mac", "--slots=1"), ("mac", "--slot"), ("peers", "--jsn"), ("peers", "--json=1"),
-        ("peers", "all"), ("status", "-x"), ("status", "--json", "now"), ("doctors",), ("--verbose",),
+        ("peers", "all"), ("status", "-x"), ("status", "--json", "now"), ("doctors",),
+        ("--verbose",),
     )  # fmt: skip
     for words in cases:
         done = command(host, *words)
@@ -329,8 +331,8 @@ def test_help_and_version(world):
         assert name in text.stdout, text
         for word in ("--help", "-h"):
             done = command(host, name, word)
-            assert done.returncode == 0 and done.stdout.startswith("usage: basilisk-tap " + name), done
-            assert not done.stderr, done
+            assert done.returncode == 0 and not done.stderr, done
+            assert done.stdout.startswith("usage: basilisk-tap " + name), done
     version = command(host, "--version")
     assert version.returncode == 0 and version.stdout.startswith("basilisk-tap "), version
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Discovery with the real avahi-daemon: there, not there, stopped, restarted, wanting to be alone."""
+"""Discovery with the real avahi-daemon: there, not there, restarted, wanting to be alone."""
 import json
 import os
 import time
@@ -183,7 +183,7 @@ def test_daemon_that_publishes_nothing_is_told(world):
 
 @needs(avahi.missing)
 def test_hosts_of_one_name_are_told_apart(world):
-    """Two daemons that are both called desk meet: one renames itself, and its Mac is still found."""
+    """Two daemons called desk meet: one renames itself, and its Mac is still found."""
     lan = world.lan()
     hosts = [world.host(name, lan, policy=REFUSE) for name in ("desk", "other")]
     hosts[1].ip("link set nic down")
