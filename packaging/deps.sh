@@ -7,6 +7,9 @@
 #   demo    what `make demo` starts: the real emulator, its test ROM's assembler, a display
 #   check   what `make check` adds: the unit test library, the Avahi daemon and tools, QEMU, tshark
 #   lint    what .ci/run adds: the second compiler and the formatter's judge
+#   deb     what `make deb` adds: Debian's own way to build packages, and its judge
+#   rpm     what `make rpm` and the check of the other packagings add
+#   root    what `make check-packages` adds: the maker of a fresh Debian
 #
 # Nothing is asked of the network when nothing is missing. The emulator is in Debian's contrib,
 # which most machines do not have enabled: packages therefore come through a source list of our
@@ -23,6 +26,9 @@ packages_demo="python3 iproute2 iputils-ping binutils-m68k-linux-gnu xvfb xkb-da
 packages_check="check libdaemon0 libgdbm6 dbus-daemon qemu-system-x86 ipxe-qemu dnsmasq-base
 	tshark"
 packages_lint="clang"
+packages_deb="debhelper dpkg-dev fakeroot po-debconf lintian check python3"
+packages_rpm="rpm rpmlint shellcheck"
+packages_root="debootstrap xz-utils"
 unpacked_check="avahi-daemon avahi-utils"
 
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -80,7 +86,7 @@ unpack() {
 	: >"$unpack_dir/$1.unpacked"
 }
 
-[ $# -gt 0 ] || die "which group? build, demo, check or lint"
+[ $# -gt 0 ] || die "which group? build, demo, check, lint, deb, rpm or root"
 need='' unpack=''
 for group; do
 	case $group in
@@ -88,7 +94,10 @@ for group; do
 	demo) need="$need $packages_demo" ;;
 	check) need="$need $packages_check" unpack=$unpacked_check ;;
 	lint) need="$need $packages_lint" ;;
-	*) die "no group '$group': build, demo, check or lint" ;;
+	deb) need="$need $packages_deb" ;;
+	rpm) need="$need $packages_rpm" ;;
+	root) need="$need $packages_root" ;;
+	*) die "no group '$group': build, demo, check, lint, deb, rpm or root" ;;
 	esac
 done
 
