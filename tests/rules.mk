@@ -10,10 +10,10 @@ $(ROM): tests/rom/mkrom.py $(wildcard tests/rom/*.s)
 	$(Q)python3 $< $@.new tests/rom/netrom.s && mv $@.new $@
 
 # Unit tests of the command's own parts: linked with all of it but its main().
-CLI_TESTS := $(B)/tests/test_appletalk
+CLI_TESTS := $(B)/tests/test_appletalk $(B)/tests/test_doctor
 CLI_PARTS := $(filter-out $(B)/shim/cli/main.o,$(CLI))
 
-$(B)/tests/unit/test_appletalk.o: ALL_CFLAGS += -Ishim/cli
+$(CLI_TESTS:$(B)/tests/%=$(B)/tests/unit/%.o): ALL_CFLAGS += -Ishim/cli
 $(CLI_TESTS): $(B)/tests/%: $(B)/tests/unit/%.o $(CLI_PARTS) $(B)/libbasilisk-tap.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)

@@ -25,6 +25,7 @@ int run_main(int argc, char *argv[]);
 int peers_main(int argc, char *argv[]);
 int status_main(int argc, char *argv[]);
 int chooser_main(int argc, char *argv[]);
+int doctor_main(int argc, char *argv[]);
 int mac_main(int argc, char *argv[]);
 
 /* An option of a command: sets *@flag, or *@value to the word behind it ("--slot 3", "--slot=3").

@@ -16,6 +16,7 @@ static const struct {
 	{ "run", run_main, "start an emulator with `ether auto` at its service" },
 	{ "peers", peers_main, "list the emulators on the network" },
 	{ "status", status_main, "tell how this user's running emulators are connected" },
+	{ "doctor", doctor_main, "tell what this machine would get, and what is in the way" },
 	{ "chooser", chooser_main, "list what a Mac's Chooser would list, and ping it" },
 	{ "mac", mac_main, "print the MAC address to give to QEMU" },
 };

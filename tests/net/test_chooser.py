@@ -330,4 +330,6 @@ def test_tshark_decodes_every_frame_of_chooser_and_ping(world):
             protocols = "aarp", "ddp", "nbp", "zip", *(() if words else ("atp",))
             found = told["ping"]["address"] if words else told["names"][0]["address"]
             assert found == address_text(hello), told
+            if not words:  # the Mac itself says "*"
+                assert told["names"][0]["zone"] == "Ethernet", told
             assert "Quadra" in check_capture(host, world, told["node"]["mac"], *protocols)
