@@ -11,7 +11,7 @@
  * for byte.
  *
  * Errors are negative errno values, never errno itself. Nothing here raises a signal or ends the
- * process, and no call but bt_open() and bt_close() blocks.
+ * process; no call but bt_open() and bt_close() blocks, or lets its thread be cancelled.
  *
  * Threads: any function may be called from any thread, and bt_receive(), bt_send(),
  * bt_get_status() on one device from several at once. bt_close() must be the last call on a

@@ -238,18 +238,47 @@ static int open_parts(struct bt_device *d)
 	return err ? fail(err, "the control thread does not start") : 0;
 }
 
+/*
+ * A program may have closed its standard descriptors. None of ours may get such a number: what
+ * is said on stderr would go into it. So the numbers are held until all of ours are open.
+ */
+struct standard {
+	int fd[STDERR_FILENO + 1];
+	int count;
+};
+
+static void standard_hold(struct standard *standard)
+{
+	int fd;
+
+	standard->count = 0;
+	while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
+		standard->fd[standard->count++] = fd;
+	close_fd(&fd);
+}
+
+static void standard_release(struct standard *standard)
+{
+	while (standard->count)
+		close(standard->fd[--standard->count]);
+}
+
 int bt_open(const char *ether, struct bt_device **device)
 {
 	char error[ETHER_ERROR_SIZE];
+	struct standard standard;
 	const char *path;
 	struct bt_device *d;
 	int err;
 
 	*device = NULL;
 	log_start();
+	standard_hold(&standard);
 	d = device_new();
-	if (!d)
+	if (!d) {
+		standard_release(&standard);
 		return fail(-ENOMEM, "cannot start");
+	}
 	err = ether_option_parse(ether ? ether : "", &d->option, error);
 	if (err) {
 		log_say(LOG_ERROR, "no network: ether %s", error);
@@ -267,9 +296,10 @@ int bt_open(const char *ether, struct bt_device **device)
 		goto out;
 	attachment_say(d);
 	*device = d;
-	return 0;
 out:
-	device_free(d);
+	if (err)
+		device_free(d);
+	standard_release(&standard);
 	return err;
 }
 

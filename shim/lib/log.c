@@ -5,8 +5,10 @@
 #include "log.h"
 
 #include <errno.h>
-#include <stdatomic.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,15 @@ void log_start(void)
 		level_wanted = LOG_INFO;
 }
 
+static bool is_writable(void)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int saved = errno, n = poll(&p, 1, 0);
+
+	errno = saved;
+	return n == 1 && p.revents & POLLOUT;
+}
+
 void log_say(enum log_level level, const char *format, ...)
 {
 	int wanted = level_wanted;
@@ -38,7 +49,7 @@ void log_say(enum log_level level, const char *format, ...)
 	va_list args;
 	int n;
 
-	if ((int)level > wanted)
+	if ((int)level > wanted || (level == LOG_DEBUG && !is_writable()))
 		return;
 	/* who asks for the whole story wants to know when each part of it was */
 	if (wanted == LOG_DEBUG) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * log.h: what is said on stderr: one line a message, "basilisk-tap: " before it, each by one
- * write() so that lines of several threads stay whole. Never blocks on locks, never allocates,
+ * write() so that lines of several threads stay whole. Takes no locks, never allocates,
  * keeps errno. BASILISK_TAP_LOG (error, info, debug) says how much; info where it is unset.
  */
 #ifndef BASILISK_TAP_SHIM_LOG_H
@@ -15,7 +15,10 @@ enum log_level { LOG_ERROR, LOG_INFO, LOG_DEBUG };
  */
 void log_start(void);
 
-/* Says a line if the level is at least @level. At most 511 bytes are written. */
+/*
+ * Says a line if the level is at least @level. At most 511 bytes are written. Blocks where stderr
+ * does, but for LOG_DEBUG: such a line may be said with a lock held, and is then left out.
+ */
 void log_say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

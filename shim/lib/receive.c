@@ -7,11 +7,11 @@
  * did not send to it.
  */
 #include <errno.h>
-#include <sys/uio.h>
 
 #include "capture.h"
 #include "clock.h"
 #include "device.h"
+#include "raw.h"
 
 #define RECEIVE_BUDGET 256 /* frames looked at in one bt_receive() that are not the guest's */
 #define TURN	       32  /* frames from one source before another one is looked at */
@@ -77,11 +77,11 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 
 	if (!atomic_load_explicit(&d->tap_alive, memory_order_acquire))
 		return -EAGAIN;
-	n = readv(d->tap, part, 2);
+	n = raw_readv(d->tap, part, 2);
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != EFAULT)
+		if (n != -EAGAIN && n != -EINTR && n != -EFAULT)
 			device_tap_lost(d);
-		return errno == EFAULT ? -EFAULT : -EAGAIN;
+		return n == -EFAULT ? -EFAULT : -EAGAIN;
 	}
 	drop = device_check(buffer, (size_t)n);
 	if (drop != DROP_NONE) {

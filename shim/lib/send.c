@@ -6,41 +6,46 @@
  * Must never: block (it runs on the emulated Mac's main thread), or wait for the control thread.
  */
 #include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "capture.h"
 #include "clock.h"
 #include "device.h"
+#include "raw.h"
 
 #define UNPROVEN_RATE 20 /* group frames a second to peers that were never heard of */
+
+static bool is_full(int err)
+{
+	return err == EAGAIN || err == ENOBUFS || err == ENOMEM;
+}
+
+static bool is_gone(int err)
+{
+	return err == EBADFD || err == ENODEV || err == EBADF;
+}
 
 /* True where the frame went out by the TAP; false where there is no TAP any more. */
 static bool write_tap(struct bt_device *d, const uint8_t *frame, size_t len)
 {
-	if (write(d->tap, frame, len) >= 0) {
+	ssize_t n = raw_write(d->tap, frame, len);
+
+	if (n >= 0) {
 		count(&d->counters.to_tap);
 		return true;
 	}
-	if (errno == EBADFD || errno == ENODEV || errno == EBADF) {
+	if (is_gone((int)-n)) {
 		device_tap_lost(d);
 		return false;
 	}
 	/* EIO: the TAP is down; it may come up again */
-	device_dropped(d, errno == EAGAIN || errno == ENOBUFS ? DROP_FULL : DROP_SEND);
+	device_dropped(d, is_full((int)-n) ? DROP_FULL : DROP_SEND);
 	return true;
 }
 
 void device_send_by_tap(struct bt_device *d, const void *frame, size_t len)
 {
-	if (atomic_load(&d->tap_alive) && write(d->tap, frame, len) < 0 &&
-	    (errno == EBADFD || errno == ENODEV))
+	if (atomic_load(&d->tap_alive) && is_gone((int)-raw_write(d->tap, frame, len)))
 		device_tap_lost(d);
-}
-
-static bool is_full(int err)
-{
-	return err == EAGAIN || err == ENOBUFS || err == ENOMEM;
 }
 
 /* The second and the number of frames in it, in one word so that no lock is needed. */
@@ -111,7 +116,7 @@ static void send_to_peer(struct bt_device *d, const struct mac *mac, const struc
 
 	if (way->fast) {
 		atomic_fetch_add_explicit(&d->fast.used, 1, memory_order_relaxed);
-		if (send(d->fast.fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		if (raw_sendto(d->fast.fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) >= 0)
 			err = 0;
 	}
 	/* "refused" to the connected socket may be about the frame before */

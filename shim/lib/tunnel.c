@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "raw.h"
 #include "txt.h"
 
 #define PORTS_TRIED 1000
@@ -199,11 +200,11 @@ ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *
 	union any any;
 	socklen_t len = sizeof(any);
 	/* MSG_TRUNC: the length of all of it, whatever there was room for */
-	ssize_t n = recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC,
-			     (struct sockaddr *)&any, &len);
+	ssize_t n = raw_recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC,
+				 (struct sockaddr *)&any, &len);
 
 	if (n < 0)
-		return errno == EINTR || errno == EWOULDBLOCK ? -EAGAIN : -errno;
+		return n == -EINTR ? -EAGAIN : n;
 	if ((size_t)n > size)
 		return -EMSGSIZE;
 	from_kernel(&any, from);
@@ -215,13 +216,13 @@ int tunnel_send(const struct tunnel *tunnel, const struct tunnel_target *to, con
 {
 	union any any;
 	socklen_t size = to_kernel(tunnel, to, &any);
+	ssize_t sent;
 
 	if (!size)
 		return -EAFNOSUPPORT;
-	if (sendto(tunnel->data, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-		   (const struct sockaddr *)&any, size) < 0)
-		return -errno;
-	return 0;
+	sent = raw_sendto(tunnel->data, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			  (const struct sockaddr *)&any, size);
+	return sent < 0 ? (int)sent : 0;
 }
 
 unsigned int tunnel_send_all(const struct tunnel *tunnel, const struct tunnel_target *to,

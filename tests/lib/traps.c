@@ -518,6 +518,26 @@ static void signal_masks(void)
 	close(fd);
 }
 
+/* Started without standard descriptors: none of ours takes their numbers. */
+static void without_standard(void)
+{
+	char line[] = "this goes nowhere\n";
+	int fd;
+
+	close(STDIN_FILENO);
+	close(STDERR_FILENO);
+	fd = open(CARD, O_RDWR); /* number 0, as any program would get it */
+	CHECK(fd == STDIN_FILENO);
+	join(fd);
+	CHECK(write(STDERR_FILENO, line, sizeof(line)) < 0 && errno == EBADF);
+	CHECK(works(fd));
+	for (int i = 0; i < 50; i++) { /* while the control thread is at work */
+		usleep(10000);
+		write(STDERR_FILENO, line, sizeof(line));
+	}
+	CHECK(works(fd) && close(fd) == 0);
+}
+
 /* ---- frames; the test on the other side sends them ---- */
 
 /* Without O_NONBLOCK read() waits, signals or not, as the driver does. */
@@ -569,6 +589,7 @@ static const struct {
 	{ "executed", executed },
 	{ "no_child", no_child },
 	{ "signal_masks", signal_masks },
+	{ "without_standard", without_standard },
 	{ "blocking", blocking },
 };
 

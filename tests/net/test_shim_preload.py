@@ -106,6 +106,10 @@ def test_signal_mask_is_as_before(world):
     run_trap(world, "signal_masks")
 
 
+def test_closed_standard_descriptors_stay_closed(world):
+    run_trap(world, "without_standard")
+
+
 def test_helper_raises_no_sigchld_and_leaves_no_child(world):
     run_trap(world, "no_child")
 

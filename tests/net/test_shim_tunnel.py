@@ -10,7 +10,7 @@ import emulator
 import testproto
 from case import limit, needs
 from emulator import Emulator
-from numbered import check_all_pairs, frame, number_of
+from numbered import OTHER, check_all_pairs, frame, number_of
 from peer import Peer
 from proc import Timeout, wait_until
 from station import Station
@@ -266,7 +266,7 @@ def busy_pair(world):
     stations[1].await_peer(stations[0].mac, proven="1")
     for one, other in (stations, reversed(stations)):
         for number in range(100):
-            one.send(frame(other.mac, one.mac, number))
+            one.send(frame(other.mac, one.mac, OTHER + number))
     for station in stations:
         station.story("a way of its own for")
     check_all_pairs(stations)
@@ -286,7 +286,7 @@ def test_frozen_guest_with_a_busy_peer_still_answers_for_itself(world):
     _, (one, other) = busy_pair(world)
     one.freeze()
     end = time.monotonic() + 5
-    number = 0
+    number = OTHER
     while time.monotonic() < end and "does not read" not in one.process.stderr:
         other.send(frame(one.mac, other.mac, number))
         number += 1
