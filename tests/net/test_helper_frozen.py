@@ -107,6 +107,43 @@ def attach_past(world, attachment, then):
             stand.check_released(what)
 
 
+def stand_still(world, attachment, argv, prepare):
+    """One stops before each call in turn, for ever; the guest of another user goes on meanwhile,
+    and when it is killed, with nothing run again in between."""
+    with Stand(world, attachment) as stand, Tracer(stand.desk, user="lisa") as lisa:
+        lisa.start(*OTHER)
+        other = lisa.go()
+        stand.check_guest(other)
+        mac = stand.mac_of("lisa", 1)
+        own = prepare(stand)
+        for index in acting_calls(stand.user, argv):
+            try:
+                stop_at(stand.user, index, argv)
+                stand.probe()
+                stand.check_to_and_fro(other.fd, mac)
+                close(stand.user.kill().fd)
+                stand.check_to_and_fro(other.fd, mac)
+            except Exception as error:
+                raise AssertionError(f"stopped at {index}") from error
+        close(other.fd, own)
+        stand.check_released("all")
+
+
+@limit(90)
+def test_guest_of_another_goes_on_beside_a_frozen_attach_by_patch(world):
+    stand_still(world, "patch", ATTACH, lambda stand: None)
+
+
+@limit(90)
+def test_guest_of_another_goes_on_beside_a_frozen_attach_by_join(world):
+    stand_still(world, "join", ATTACH, lambda stand: None)
+
+
+@limit(90)
+def test_guest_of_another_goes_on_beside_a_frozen_repair(world):
+    stand_still(world, "patch", [*ATTACH, "--repair"], lambda stand: stand.attach().fd)
+
+
 @limit(90)
 def test_another_attach_passes_a_frozen_one_by_patch(world):
     go_past(world, "patch")

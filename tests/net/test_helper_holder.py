@@ -3,6 +3,7 @@
 anybody else.
 """
 import contextlib
+import ctypes
 import fcntl
 import os
 import signal
@@ -56,6 +57,29 @@ def test_leftover_of_a_holder_is_taken_back(world):
         guest.close()
         done = desk.run([HELPER, "--release"])
         assert done.returncode == 0 and not taps(desk), done
+
+
+def test_leftover_can_be_attached_to_by_its_own_user_only(world):
+    machine, desk = two(world)
+    guest = Guest(desk)
+    fcntl.ioctl(guest.fd, TUN["SETPERSIST"], 1)
+    name = guest.card
+    guest.close()
+    tun = desk.inside(lambda: os.open("/dev/net/tun", os.O_RDWR))
+    request = ifreq(name, struct.pack("=H", IFF_TAP | IFF_NO_PI))
+    try:
+        for user, allowed in (("lisa", False), ("guest", False), ("mac", True)):
+
+            def attach():
+                with contextlib.suppress(PermissionError):
+                    fcntl.ioctl(tun, TUN["SETIFF"], request)
+                    assert allowed, "attached"
+                    return
+                assert not allowed, "refused"
+
+            by_user(desk, user, attach)
+    finally:
+        os.close(tun)
 
 
 def test_devices_of_our_names_that_are_not_ours_are_left_alone(world):
@@ -116,6 +140,12 @@ def hold(guest):
         with contextlib.suppress(OSError):
             fcntl.ioctl(guest.fd, TUN[what], argument)
             allowed.append(what)
+    program = (ctypes.c_uint16 * 4)(6, 0, 0, 0)  # one instruction: let nothing through
+    fprog = struct.pack("=HxxxxxxQ", 1, ctypes.addressof(program))
+    for what, argument in (("ATTACHFILTER", fprog), ("DETACHFILTER", fprog)):
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(guest.fd, TUN[what], argument)
+            allowed.append(what)
     # what needs a privilege must be refused, on the descriptor and on any socket
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         address = struct.pack("=H6s", 1, b"\2abcde")
@@ -131,8 +161,8 @@ def hold(guest):
     return allowed
 
 
-def by_mac(desk, function):
-    """Run function as mac in the desk's network; what it raises comes back as text."""
+def by_user(desk, user, function):
+    """Run function as that user on the desk; what it raises comes back as text."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -140,7 +170,7 @@ def by_mac(desk, function):
         try:
             os.close(reader)
             starter.enter(desk)
-            starter.become(desk.identity("mac"))
+            starter.become(desk.identity(user))
             function()
         except BaseException as error:
             said = repr(error).encode()
@@ -163,9 +193,9 @@ def test_holder_who_does_all_that_a_tap_allows_hurts_nobody(world):
 
             def all_of_it():
                 allowed = hold(holder)
-                assert "SETPERSIST" in allowed and "SETCARRIER" in allowed, allowed
+                assert {"SETPERSIST", "SETCARRIER", "ATTACHFILTER"} <= set(allowed), allowed
 
-            by_mac(desk, all_of_it)
+            by_user(desk, "mac", all_of_it)
             check_reaches(other, lan, host)
         for end in (other, holder):
             end.close()
@@ -249,7 +279,7 @@ def test_super_frames_of_a_holder_reach_nobody(world):
                 os.write(again, bytes(10) + frame)
             os.write(again, bytes(10) + marker)
 
-        by_mac(desk, send)
+        by_user(desk, "mac", send)
         for wire in (lan, host):
             heard = []
             wire.expect(lambda got: heard.append(len(got)) or got[:60] == marker, what="marker")

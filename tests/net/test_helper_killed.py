@@ -8,6 +8,7 @@ a state that an earlier one left, too: what follows from it is then known.
 import os
 
 from case import limit
+from modes import by_capability
 from netstate import NetState, difference
 from stand import ATTACH, RELEASE, Stand
 from tracer import At
@@ -112,6 +113,13 @@ def test_comparison_sees_every_kind_of_leftover(world):
 @limit(120)
 def test_attach_by_patch_survives_a_kill_before_each_call(world):
     check_attach(world, "patch")
+
+
+@limit(120)
+def test_attach_with_a_file_capability_survives_a_kill_before_each_call(world):
+    """Here its caller can do it: it is his process."""
+    with by_capability():
+        check_attach(world, "patch")
 
 
 @limit(120)

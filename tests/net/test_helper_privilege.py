@@ -15,8 +15,9 @@ import struct
 import helper
 import starter
 from activation import DYNAMIC_USER, SOCKET, Activation
-from case import Skip, limit
+from case import limit
 from helper import CODES, HELPER, pair, receive
+from modes import NET_ADMIN, by_capability
 from observe import capabilities, close, desk, ids, neighbour, status_of, steps
 from proc import wait_until
 from stand import ATTACH
@@ -25,7 +26,6 @@ from world import USERS, World
 
 UID = USERS["mac"][0]
 OWN = 7201  # _basilisk-tap
-NET_ADMIN = 1 << 12
 SAYS = {"write", "writev", "sendto", "sendmsg", "sendmmsg"}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,6 +56,10 @@ def test_privileges_of_the_setuid_helper_at_each_call(world):
                 assert event.name not in SAYS, event
         close(event)
         assert event.status == 0, event
+        # a change of user makes it dumpable again, if sysctl fs.suid_dumpable says so
+        calls = [(call.name, call.fd, call.argument) for call in event.calls]
+        changes = [i for i, call in enumerate(calls) if call[0] == "setresuid"]
+        assert ("prctl", 4, 0) in calls[changes[0] :], calls
     assert all(count > 20 for count in seen.values()), seen
 
 
@@ -300,26 +304,6 @@ def test_these_attacks_succeed_on_a_process_of_the_callers_own(world):
 
 
 # ---- file capability
-@contextlib.contextmanager
-def by_capability():
-    """The installed helper, for a while, with a file capability in place of setuid."""
-    path = World.place.helper
-    os.chmod(path, 0o755)
-    # struct vfs_cap_data, revision 2, effective: permitted 0x1000, no inheritable
-    value = struct.pack("<IIIII", 0x02000001, NET_ADMIN, 0, 0, 0)
-    try:
-        os.setxattr(path, "security.capability", value)
-        yield
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            raise Skip("no file capabilities on this file system") from error
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            os.removexattr(path, "security.capability")
-        os.chmod(path, 0o4755)
-
-
 def test_privileges_of_the_helper_with_a_file_capability(world):
     """It stays the caller's user, with the one capability that the file gives it; the bounding
     set cannot be emptied without another one, and no_new_privs makes it worthless."""
