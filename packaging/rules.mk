@@ -58,6 +58,33 @@ rpm:
 	$(Q)MAKEFLAGS= packaging/rpm/build $(B)/rpm $(SOURCE)
 	$(Q)rpmlint --config packaging/rpm/rpmlint.toml $(B)/rpm/*.rpm
 
+<<<<<<< HEAD
+#: make arch       do what the Arch PKGBUILD does, without makepkg, into build/arch
+arch:
+	@packaging/deps.sh build
+	@rm -rf $(B)/arch
+	@$(call source_copy,$(B)/arch/$(SOURCE))
+	$(Q)MAKEFLAGS= packaging/arch/try $(B)/arch $(SOURCE)
+
+SHELL_FILES := $(wildcard packaging/debian/basilisk-tap.p* packaging/arch/* packaging/rpm/build) \
+	packaging/debian/divert-emulators packaging/start-emulator.in packaging/bash-completion \
+	packaging/path/profile.sh.in packaging/deps.sh tests/packages/make-root
+
+#: make check-packages   as root: install the packages into a fresh Debian, and use them there
+check-packages:
+	@packaging/deps.sh build demo deb rpm root
+	@shellcheck --severity=warning --external-sources $(SHELL_FILES)
+	@$(MAKE) --no-print-directory all $(ROM)
+	@for kind in deb rpm arch; do \
+		echo "packages: $$kind (build/$$kind.log)"; \
+		DEB_BUILD_OPTIONS=nocheck $(MAKE) --no-print-directory $$kind >$(B)/$$kind.log 2>&1 || \
+			{ cat $(B)/$$kind.log; exit 1; }; \
+	done
+	@tests/packages/make-root $(B)/debian-root
+	@tests/run tests/packages/test_*.py
+
+.PHONY: deb rpm arch install-more install-by-socket install-path check-packages
+=======
 #: make check-packages   as root: install the Debian packages into a fresh Debian, use them there
 check-packages:
 	@packaging/deps.sh build demo deb root
@@ -68,3 +95,4 @@ check-packages:
 	@tests/run tests/packages/test_*.py
 
 .PHONY: deb rpm install-more install-by-socket install-path check-packages
+>>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b

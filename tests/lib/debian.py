@@ -10,6 +10,10 @@ import shutil
 import subprocess
 
 import ns
+<<<<<<< HEAD
+from wire import Wire
+=======
+>>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 from world import BUILD, NETDEV, USERS, Host
 
 ROOT = os.path.join(BUILD, "debian-root")
@@ -17,6 +21,10 @@ DEBS = os.path.join(BUILD, "deb")
 EMULATOR = "/srv/basilisk2.deb"
 LIB = "/usr/lib/basilisk-tap"
 HELPER = LIB + "/basilisk-tap-helper"
+<<<<<<< HEAD
+NETDEV_USERS = "755 cap_net_admin=ep"  # what mode_of() says where they may
+=======
+>>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 MS_MOVE = 8192
 
 
@@ -117,6 +125,18 @@ class Machine(Host):
         return {line for line in lines if not line.rstrip().endswith(("-", "/etc/.pwd.lock"))}
 
 
+<<<<<<< HEAD
+def desk_on_a_lan(world, **options):
+    """A Machine, and the wire of another one on its LAN."""
+    lan = world.lan()
+    machine = world.host("machine", lan, policy=None)
+    desk = Machine(world, **options)
+    desk.plug(lan)
+    return desk, Wire(machine)
+
+
+=======
+>>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 def ours(world, *names, version=None, change=None):
     """The packages as files that a Machine sees; with a version, each is remade with that one."""
     found = []
