@@ -58,7 +58,6 @@ rpm:
 	$(Q)MAKEFLAGS= packaging/rpm/build $(B)/rpm $(SOURCE)
 	$(Q)rpmlint --config packaging/rpm/rpmlint.toml $(B)/rpm/*.rpm
 
-<<<<<<< HEAD
 #: make arch       do what the Arch PKGBUILD does, without makepkg, into build/arch
 arch:
 	@packaging/deps.sh build
@@ -84,15 +83,3 @@ check-packages:
 	@tests/run tests/packages/test_*.py
 
 .PHONY: deb rpm arch install-more install-by-socket install-path check-packages
-=======
-#: make check-packages   as root: install the Debian packages into a fresh Debian, use them there
-check-packages:
-	@packaging/deps.sh build demo deb root
-	@$(MAKE) --no-print-directory all $(ROM)
-	@DEB_BUILD_OPTIONS=nocheck $(MAKE) --no-print-directory deb >$(B)/deb.log 2>&1 || \
-		{ cat $(B)/deb.log; exit 1; }
-	@tests/packages/make-root $(B)/debian-root
-	@tests/run tests/packages/test_*.py
-
-.PHONY: deb rpm install-more install-by-socket install-path check-packages
->>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b

@@ -10,10 +10,7 @@ import shutil
 import subprocess
 
 import ns
-<<<<<<< HEAD
 from wire import Wire
-=======
->>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 from world import BUILD, NETDEV, USERS, Host
 
 ROOT = os.path.join(BUILD, "debian-root")
@@ -21,10 +18,7 @@ DEBS = os.path.join(BUILD, "deb")
 EMULATOR = "/srv/basilisk2.deb"
 LIB = "/usr/lib/basilisk-tap"
 HELPER = LIB + "/basilisk-tap-helper"
-<<<<<<< HEAD
 NETDEV_USERS = "755 cap_net_admin=ep"  # what mode_of() says where they may
-=======
->>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 MS_MOVE = 8192
 
 
@@ -125,7 +119,6 @@ class Machine(Host):
         return {line for line in lines if not line.rstrip().endswith(("-", "/etc/.pwd.lock"))}
 
 
-<<<<<<< HEAD
 def desk_on_a_lan(world, **options):
     """A Machine, and the wire of another one on its LAN."""
     lan = world.lan()
@@ -135,8 +128,6 @@ def desk_on_a_lan(world, **options):
     return desk, Wire(machine)
 
 
-=======
->>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 def ours(world, *names, version=None, change=None):
     """The packages as files that a Machine sees; with a version, each is remade with that one."""
     found = []

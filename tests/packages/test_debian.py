@@ -6,22 +6,12 @@ import debian
 import emulator
 from activation import Activation
 from case import needs
-<<<<<<< HEAD
 from debian import EMULATOR, HELPER, LIB, NETDEV_USERS, Machine, desk_on_a_lan, ours, remade
-=======
-from debian import EMULATOR, HELPER, LIB, Machine, ours, remade
->>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 from emulator import Emulator
 from helper import taps
 from netstate import NetState, difference
 from proc import wait_until
-<<<<<<< HEAD
 
-=======
-from wire import Wire
-
-NETDEV_USERS = "755 cap_net_admin=ep"
->>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 needed = needs(debian.missing, emulator.missing)
 
 
@@ -30,17 +20,6 @@ def as_typed(command):
     return "sh", "-c", f'shift; exec {command} "$@"', "sh"
 
 
-<<<<<<< HEAD
-=======
-def desk_on_a_lan(world, **options):
-    lan = world.lan()
-    machine = world.host("machine", lan, policy=None)
-    desk = Machine(world, **options)
-    desk.plug(lan)
-    return desk, Wire(machine)
-
-
->>>>>>> 52c766d986742f44a4e6a468a37a79a608b40c6b
 def real(name):
     return f"{LIB}/emulators/{name}"
 
