@@ -208,7 +208,7 @@ int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *e
 
 	nl_begin(nl, RTM_GETTFILTER, NLM_F_DUMP, &header, sizeof(header));
 	err = nl_ask(nl, on_filter, &walk);
-	return err == -EINVAL || err == -ENOENT ? 0 : err ? err : walk.result;
+	return err ? err : walk.result;
 }
 
 static int any_filter(const struct tc_place *place, void *user)

@@ -8,6 +8,7 @@
  */
 #include <linux/filter.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -169,8 +170,19 @@ static void match_outside_to_guest(struct assembler *a)
 	need_no_vlan(a);
 }
 
+/*
+ * To NO for the kernel's own copy of what this host has sent to a group: it comes to the card's
+ * ingress without an Ethernet header, and was seen at its egress already.
+ */
+static void need_no_loopback(struct assembler *a)
+{
+	load(a, BPF_W, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE));
+	jump(a, BPF_JEQ, PACKET_LOOPBACK, NO, NEXT);
+}
+
 static void match_outside_to_group(struct assembler *a)
 {
+	need_no_loopback(a);
 	need_group(a);
 	need_guest(a, AT_SOURCE, false);
 	need_no_vlan(a);

@@ -2,6 +2,7 @@
 """The patch port: who hears whom, how often, and what is not let through. Real TAPs and filters."""
 import itertools
 import os
+import socket
 
 from guest import Guest
 from helper import HELPER, ask, refused, taps
@@ -286,4 +287,25 @@ def test_forged_sources_reach_nobody_and_are_counted(world):
     status = desk.run([HELPER, "--status"]).stdout
     line = next(line for line in status.splitlines() if guest.card in line)
     assert line.endswith("forged 10000") and mac_text(guest.mac) in line, line
+    close(ends)
+
+
+def test_multicast_of_the_host_itself_reaches_a_guest_once(world):
+    """The kernel loops such a packet back to the card's ingress, without its Ethernet header."""
+    desk, ends = four_ends(world)
+    group = "224.0.0.251"
+
+    def send():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+            udp.sendto(b"patch port, multicast", (group, 5353))
+
+    desk.inside(send)
+    marker = frame(BROADCAST, ends[1].mac, next(SERIAL))
+    ends[1].send(marker)
+    for guest in ends[2:]:
+        got = []
+        guest.expect(lambda f: f[: len(marker)] == marker or got.append(f), what="marker")
+        ours = [f for f in got if b"patch port, multicast" in f]
+        assert len(ours) == 1 and ours[0][:6] == bytes.fromhex("01005e0000fb"), ours
     close(ends)
