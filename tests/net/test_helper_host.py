@@ -210,6 +210,15 @@ def test_empty_clsact_of_the_administrators_stays(world):
         release(desk)
 
 
+def test_allmulti_and_promiscuity_of_the_administrators_stay(world):
+    machine, desk = two(world)
+    desk.ip("link set nic allmulticast on promisc on")
+    with unchanged(desk):
+        guest = Guest(desk)
+        guest.close()
+        release(desk)
+
+
 def test_ingress_qdisc_in_the_way_means_less_with_the_reason(world):
     machine, desk = two(world)
     tc(desk, "qdisc add dev nic ingress")

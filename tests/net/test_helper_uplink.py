@@ -42,6 +42,7 @@ def test_jumbo_uplink(world):
     guest.close()
 
 
+UPLINK_MV = ALLOW + "uplink mv\n"
 INTO = "link set nic down", "link set nic master up"
 STACKED = {  # kind: how the uplink is made of the card
     "vlan": ["link add link nic name up type vlan id 7"],
@@ -72,6 +73,33 @@ def test_stacked_uplinks(world):
             check_ip(machine, desk, guest)
             guest.close()
             release(desk)
+
+
+def test_card_that_keeps_no_list_of_addresses_takes_everything_while_it_is_needed(world):
+    lan = world.lan()
+    machine, desk = world.host("machine", lan), world.host("desk", lan, policy=UPLINK_MV)
+    address = f"{desk.address}/24"
+    desk.ip("link add mv link nic type macvlan mode bridge", "link set mv up")
+    desk.ip(f"addr del {address} dev nic", f"addr add {address} dev mv")
+
+    def flags():
+        link = desk.run(["ip", "-o", "link", "show", "mv"]).stdout
+        return {name for name in ("PROMISC", "ALLMULTI") if name in link}
+
+    with unchanged(desk, ("nic", "mv")):
+        guest = Guest(desk)
+        assert guest.reply.attach == "patch" and guest.reply.uplink == "mv", guest.reply
+        assert flags() == {"PROMISC", "ALLMULTI"}
+        with Wire(machine) as wire:
+            frame = BROADCAST + guest.mac + b"\x88\xb5" + bytes(46)
+            guest.send(frame)
+            wire.expect(lambda got: got == frame, what="guest's frame")
+            frame = BROADCAST + wire.mac + b"\x88\xb5" + bytes(46)
+            wire.send(frame)
+            guest.expect(lambda got: got == frame, what="broadcast of the LAN")
+        guest.close()
+        release(desk)
+        assert not flags()
 
 
 # ---- the card changes
