@@ -31,9 +31,10 @@ static void help(FILE *file)
 	fputs("\n"
 	      "  basilisk-tap COMMAND --help tells more of each; --version tells this one's.\n"
 	      "\n"
-	      "Exit status: 0 done; 1 the system refused; 2 a word is not understood; 3 there is\n"
-	      "nothing to tell of (status); run ends as the program does, or with 126 where it\n"
-	      "does not start, 127 where there is none.\n",
+	      "Exit status: 0 done; 1 the system refused, or something is in the way (doctor); 2 a\n"
+	      "word is not understood; 3 there is nothing to tell of (status), nobody answers\n"
+	      "(chooser); run ends as the program does, or with 126 where it does not start, 127\n"
+	      "where there is none.\n",
 	      file);
 }
 
