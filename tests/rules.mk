@@ -21,10 +21,10 @@ $(CLI_TESTS): $(B)/tests/%: $(B)/tests/unit/%.o $(CLI_PARTS) $(B)/libbasilisk-ta
 # Programs that tests use: one for each tests/tools/*.c.
 TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-$(TOOLS): $(B)/%: %.c $(B)/gen/filter-program.h
+$(TOOLS): $(B)/%: %.c $(wildcard tests/tools/*.h) Makefile
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihelper -I$(B)/gen -o $@ $<
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -o $@ $<
 
 # Packages come before anything is built, so these two build in a make of their own.
 #: make check      as root: install what the tests need, build, run all tests
