@@ -40,7 +40,8 @@ CLI := $(patsubst %.c,$(B)/%.o,$(wildcard shim/cli/*.c))
 
 HELPER_PKG := libcap-ng libmnl
 LIB_PKG := avahi-core avahi-client
-LIB_LIBS = $(shell $(PKG_CONFIG) --libs avahi-core) -ldl -pthread
+# Avahi is loaded at run time, by discovery_client.c or discovery_core.c: only its headers are used.
+LIB_LIBS = -ldl -pthread
 
 # The preload library is unwound through when the emulator cancels a thread inside poll().
 $(B)/shim/%.o: ALL_CFLAGS += -fexceptions -funwind-tables -pthread \
@@ -135,6 +136,9 @@ install: all
 		$(INSTALL) -D -m 644 "$$page" \
 			"$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; \
 	done
+	$(INSTALL) -d "$(DESTDIR)$(libdir)/pkgconfig"
+	sed 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)|; s|@version@|$(VERSION)|' \
+		shim/lib/basilisk-tap.pc.in > "$(DESTDIR)$(libdir)/pkgconfig/basilisk-tap.pc"
 	$(INSTALL) -d "$(DESTDIR)$(prefix)/sbin" "$(DESTDIR)$(unitdir)"
 	ln -sf "$(libexecdir)/basilisk-tap-helper" "$(DESTDIR)$(prefix)/sbin/basilisk-tap-helper"
 	for unit in basilisk-tap.socket basilisk-tap@.service; do \
@@ -149,6 +153,7 @@ uninstall:
 	rm -f "$(DESTDIR)$(prefix)/bin/basilisk-tap" "$(DESTDIR)$(prefix)/sbin/basilisk-tap-helper" \
 		"$(DESTDIR)$(libdir)/libbasilisk-tap.so" "$(DESTDIR)$(libdir)/libbasilisk-tap.so.0" \
 		"$(DESTDIR)$(prefix)/include/basilisk-tap.h" \
+		"$(DESTDIR)$(libdir)/pkgconfig/basilisk-tap.pc" \
 		"$(DESTDIR)$(unitdir)/basilisk-tap.socket" \
 		"$(DESTDIR)$(unitdir)/basilisk-tap@.service"
 	for page in man/*.[1-8]; do \

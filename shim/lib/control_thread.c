@@ -7,7 +7,6 @@
  */
 #include "control_thread.h"
 
-#include <avahi-common/timeval.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,7 +55,7 @@ static void set_timeout(const struct control_thread *t, AvahiTimeout *timeout, i
 	struct timeval at;
 
 	if (ms >= 0)
-		avahi_elapse_time(&at, (unsigned int)ms, 0);
+		loop_after(&at, (unsigned int)ms);
 	t->poll->timeout_update(timeout, ms >= 0 ? &at : NULL);
 }
 
@@ -308,7 +307,7 @@ static void say_farewell(struct control_thread *t)
 	pthread_mutex_unlock(&t->device->lock);
 	if (!t->confirm.farewells)
 		return;
-	avahi_elapse_time(&at, FAREWELL_MS, 0);
+	loop_after(&at, FAREWELL_MS);
 	over = t->poll->timeout_new(t->poll, &at, on_farewell_over, t);
 	if (!over)
 		return;
@@ -423,4 +422,9 @@ void control_thread_stop(struct control_thread *control)
 	loop_quit(control->loop);
 	pthread_join(control->thread, NULL);
 	free_parts(control);
+}
+
+void control_thread_close_in_child(struct control_thread *control)
+{
+	loop_close_in_child(control->loop);
 }

@@ -16,4 +16,10 @@ int control_thread_start(struct bt_device *device, struct control_thread **contr
 /* Says goodbye to the peers and the network, ends the thread and frees it. NULL is nothing. */
 void control_thread_stop(struct control_thread *control);
 
+/*
+ * For a child after fork(): closes its copies of all that the thread watches, Avahi's connections
+ * among them, so that no child keeps a dead Mac announced.
+ */
+void control_thread_close_in_child(struct control_thread *control);
+
 #endif

@@ -341,11 +341,15 @@ void bt_get_status(const struct bt_device *device, struct bt_status *status, siz
 
 void bt_close(struct bt_device *device)
 {
+	struct control_thread *control;
+
 	if (!device)
 		return;
 	/* a child has copies of all but the thread; and the descriptors are closed already */
 	if (device->owner && !device_is_ours(device))
 		return;
-	control_thread_stop(device->control);
+	control = device->control;
+	device->control = NULL; /* a fork() of now finds none, and not one that is gone */
+	control_thread_stop(control);
 	device_free(device);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "control_thread.h"
 #include "device.h"
 
 #define DEVICES_MAX MAC_SLOTS
@@ -46,6 +47,8 @@ static void in_child(void)
 		close_fd(d->notice[0]);
 		close_fd(d->notice[1]);
 		close_fd(d->capture);
+		if (d->control)
+			control_thread_close_in_child(d->control);
 		atomic_store(&state.device[i], NULL);
 	}
 }

@@ -7,7 +7,6 @@
  */
 #include "interfaces.h"
 
-#include <avahi-common/timeval.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/if_packet.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "loop.h"
 #include "siphash.h"
 
 #define PREFIXES_MAX 64
@@ -109,7 +109,7 @@ static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 	/* an overrun (ENOBUFS) is a change as well */
 	while (recv(fd, message, sizeof(message), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
 		;
-	avahi_elapse_time(&soon, SETTLE_MS, 0);
+	loop_after(&soon, SETTLE_MS);
 	in->poll->timeout_update(in->settle, &soon);
 }
 

@@ -7,13 +7,13 @@
  */
 #include "repair.h"
 
-#include <avahi-common/timeval.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "attachment.h"
 #include "device.h"
+#include "loop.h"
 #include "interfaces.h"
 
 #define FIRST_MS  50 /* after a change; then 4 times as long after each failure */
@@ -70,7 +70,7 @@ static void set_timeout(const struct repair *r, unsigned int ms)
 {
 	struct timeval at;
 
-	avahi_elapse_time(&at, ms, 0);
+	loop_after(&at, ms);
 	r->poll->timeout_update(r->timeout, &at);
 }
 
