@@ -137,12 +137,11 @@ install: all
 			"$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; \
 	done
 	$(INSTALL) -d "$(DESTDIR)$(libdir)/pkgconfig"
-	sed 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)|; s|@version@|$(VERSION)|' \
-		shim/lib/basilisk-tap.pc.in > "$(DESTDIR)$(libdir)/pkgconfig/basilisk-tap.pc"
+	$(fill_in) packaging/libbasilisk-tap.pc.in > "$(DESTDIR)$(libdir)/pkgconfig/libbasilisk-tap.pc"
 	$(INSTALL) -d "$(DESTDIR)$(prefix)/sbin" "$(DESTDIR)$(unitdir)"
 	ln -sf "$(libexecdir)/basilisk-tap-helper" "$(DESTDIR)$(prefix)/sbin/basilisk-tap-helper"
 	for unit in basilisk-tap.socket basilisk-tap@.service; do \
-		sed 's|@libexecdir@|$(libexecdir)|' "packaging/systemd/$$unit" \
+		$(fill_in) "packaging/systemd/$$unit" \
 			> "$(DESTDIR)$(unitdir)/$$unit" || exit 1; \
 	done
 	test -e "$(DESTDIR)$(sysconfdir)/basilisk-tap/helper.conf" || $(INSTALL) -m 644 \
@@ -153,7 +152,7 @@ uninstall:
 	rm -f "$(DESTDIR)$(prefix)/bin/basilisk-tap" "$(DESTDIR)$(prefix)/sbin/basilisk-tap-helper" \
 		"$(DESTDIR)$(libdir)/libbasilisk-tap.so" "$(DESTDIR)$(libdir)/libbasilisk-tap.so.0" \
 		"$(DESTDIR)$(prefix)/include/basilisk-tap.h" \
-		"$(DESTDIR)$(libdir)/pkgconfig/basilisk-tap.pc" \
+		"$(DESTDIR)$(libdir)/pkgconfig/libbasilisk-tap.pc" \
 		"$(DESTDIR)$(unitdir)/basilisk-tap.socket" \
 		"$(DESTDIR)$(unitdir)/basilisk-tap@.service"
 	for page in man/*.[1-8]; do \

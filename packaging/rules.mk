@@ -8,8 +8,6 @@ fill_in = sed -e 's|@prefix@|$(prefix)|' -e 's|@bindir@|$(prefix)/bin|' -e 's|@l
 
 # What packages have beside what `make install` installs.
 install-more:
-	$(INSTALL) -d "$(DESTDIR)$(libdir)/pkgconfig"
-	$(fill_in) packaging/libbasilisk-tap.pc.in > "$(DESTDIR)$(libdir)/pkgconfig/libbasilisk-tap.pc"
 	$(fill_in) packaging/start-emulator.in > "$(DESTDIR)$(libexecdir)/start-emulator"
 	chmod 755 "$(DESTDIR)$(libexecdir)/start-emulator"
 	for name in basilisk-tap basilisk-tap-helper; do \
