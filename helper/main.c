@@ -25,11 +25,12 @@
 int main(int argc, char *argv[])
 {
 	/* large, and never on a stack whose limit the caller has set */
-	static struct run run = { .early = EARLY_CLOSED };
+	static struct run run;
 	struct outcome *outcome = &run.outcome;
 	uint32_t user, group;
 	int failed = 0;
 
+	run.early = (struct early)EARLY_CLOSED;
 	/* 1 */
 	failed = early_distrust(argc, outcome);
 	/* 2 */

@@ -205,9 +205,14 @@ int status_check(const struct status *status, const char *user, struct caller *w
 			return outcome_set(outcome, OUTCOME_USAGE,
 					   "there is no user %s in /etc/passwd", user);
 		name_of(status->users, who->uid, name, sizeof(name));
+		who->gid = UINT32_MAX; /* nobody's, where passwd does not say */
 		text_find_group_of(status->users, name, &who->gid);
 		count = text_find_groups(status->groups, name, who->groups, 65536);
-		who->group_count = count < 0 ? 0 : (size_t)count;
+		if (count < 0)
+			return outcome_set(outcome, OUTCOME_SYSTEM,
+					   "user %u is in more groups than a process can have",
+					   who->uid);
+		who->group_count = (size_t)count;
 	}
 	decision = policy_decide(status->policy, who);
 	if (decision.line)

@@ -312,3 +312,10 @@ def test_standard_stream_as_descriptor_is_refused(world):
     done = host.run([HELPER, "--fd=2", "--slot=0", "--br=auto"], user="mac")
     assert done.returncode == CODES["bad-descriptor"], done
     one_line(done.stderr)
+
+
+def test_check_does_not_lend_the_callers_group_to_a_number(world):
+    host = world.host("desk", policy=f"allow group {UID}\n")
+    assert host.run([HELPER, "--check"], user="mac").returncode == 0
+    done = host.run([HELPER, "--check", "--user=9999"], user="mac")
+    assert done.returncode == CODES["denied"], done
