@@ -6,6 +6,7 @@ from desk import check_ip, check_reaches, release, two, unchanged
 from guest import Guest
 from helper import ask
 from netstate import NetState
+from proc import wait_until
 from wire import BROADCAST, Wire
 from world import ALLOW
 
@@ -42,6 +43,7 @@ def test_jumbo_uplink(world):
     guest.close()
 
 
+PING = ["ping", "-c1", "-W1"]
 UPLINK_MV = ALLOW + "uplink mv\n"
 INTO = "link set nic down", "link set nic master up"
 STACKED = {  # kind: how the uplink is made of the card
@@ -103,6 +105,11 @@ def test_card_that_keeps_no_list_of_addresses_takes_everything_while_it_is_neede
 
 
 # ---- the card changes
+def await_lan(desk, machine):
+    """A switch takes a moment to see that something is plugged in again."""
+    wait_until(lambda: desk.run(PING + [machine.address]).returncode == 0, what="the LAN")
+
+
 def repair(host, slot=0):
     return ask(host, "--repair", f"--slot={slot}", "--br=auto")
 
@@ -111,6 +118,7 @@ def test_repair_follows_a_new_mac_of_the_card(world):
     machine, desk = two(world)
     guest = Guest(desk)
     desk.ip("link set nic down", "link set nic address 02:00:00:00:77:01", "link set nic up")
+    await_lan(desk, machine)
     answer = repair(desk)
     assert answer.status == 0 and answer.fd is None and answer.reply.attach == "patch", answer
     with Wire(machine) as lan, Wire(desk) as host:
@@ -125,6 +133,7 @@ def test_repair_follows_a_renamed_card(world):
     guest = Guest(desk)
     desk.ip("link set nic down", "link set nic name lan0", "link set lan0 up")
     desk.ip("route add default via 10.9.0.254 dev lan0")
+    await_lan(desk, machine)
     answer = repair(desk)
     assert answer.status == 0 and answer.reply.uplink == "lan0", answer
     with Wire(machine) as lan, Wire(desk, "lan0") as host:
@@ -145,6 +154,7 @@ def test_card_that_vanishes_and_another_that_comes(world):
     guest.send(frame)
     other.expect(lambda got: got == frame, what="frame of the other guest")
     desk.plug(lan)
+    await_lan(desk, machine)
     for slot in (0, 1):
         answer = repair(desk, slot)
         assert answer.status == 0 and answer.reply.attach == "patch", answer
@@ -169,6 +179,7 @@ def test_card_that_moves_to_another_namespace_and_back(world):
         moved(world, away, desk, "nic")
     desk.ip(f"addr add {desk.address}/24 dev nic", "link set nic up",
             "route add default via 10.9.0.254 dev nic")  # fmt: skip
+    await_lan(desk, machine)
     assert repair(desk).reply.attach == "patch"
     with Wire(machine) as lan, Wire(desk) as host:
         check_reaches(guest, lan, host)
@@ -188,6 +199,7 @@ def test_card_that_joins_a_bridge_of_the_administrators(world):
     desk.ip("link add br0 type bridge mcast_snooping 0", "link set br0 up",
             "addr flush dev nic", "link set nic master br0",
             f"addr add {desk.address}/24 dev br0", "route add default via 10.9.0.254")  # fmt: skip
+    await_lan(desk, machine)
     answer = repair(desk)
     assert answer.status == 0 and answer.reply.attach == "host", answer
     assert "br0" in answer.reply.text, answer
