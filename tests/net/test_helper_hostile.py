@@ -206,6 +206,26 @@ def test_full_stderr_is_waited_for_no_longer_than_the_deadline(world):
     os.close(writer)
 
 
+def test_telling_a_reader_that_never_reads_ends(world):
+    """Or else: processes that their starter cannot end, and that no limit of his counts."""
+    desk = Desk(world)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    with contextlib.ExitStack() as stack:
+        runs = [
+            stack.enter_context(start(desk.host, argv=[HELPER, verb], descriptors={1: writer}))
+            for verb in ("--status", "--help", "--check", "--version")
+        ]
+        for run in runs:
+            run.wait(15)
+    os.close(reader)
+    os.close(writer)
+
+
 def test_nothing_that_is_sent_bears_the_name_of_root(world):
     """Who receives from a unix socket can ask the kernel who sent it."""
     desk = Desk(world)
