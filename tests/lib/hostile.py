@@ -82,3 +82,17 @@ def fill(sock):
     with contextlib.suppress(BlockingIOError):
         while True:
             sock.send(bytes(4096))
+
+
+@contextlib.contextmanager
+def full_pipe():
+    """The end of it that somebody else is to write to."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    yield writer
+    os.close(reader)
+    os.close(writer)

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-from hostile import DEADLINE, WORDS, Desk, check, fill, start
+from hostile import DEADLINE, WORDS, Desk, check, fill, full_pipe, start
 from helper import CODES, HELPER, made_by, pair
 from world import ALLOW
 
@@ -193,14 +193,14 @@ def test_closed_reply_socket_ends_the_tap(world):
 
 def test_full_stderr_is_waited_for_no_longer_than_the_deadline(world):
     desk = Desk(world)
+    with full_pipe() as writer:
+        for words in (["--frobnicate"], ["--slot=99"]):
+            check(desk, "usage", words=words, descriptors={2: writer}, what="a full stderr")
+
+
+def test_broken_stderr_is_no_reason_to_die(world):
+    desk = Desk(world)
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writer, bytes(4096))
-    os.set_blocking(writer, True)
-    for words in (["--frobnicate"], ["--slot=99"]):
-        check(desk, "usage", words=words, descriptors={2: writer}, what="a full stderr")
     os.close(reader)
     check(desk, "usage", words=["--frobnicate"], descriptors={2: writer}, what="a broken stderr")
     os.close(writer)
@@ -209,21 +209,13 @@ def test_full_stderr_is_waited_for_no_longer_than_the_deadline(world):
 def test_telling_a_reader_that_never_reads_ends(world):
     """Or else: processes that their starter cannot end, and that no limit of his counts."""
     desk = Desk(world)
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writer, bytes(4096))
-    os.set_blocking(writer, True)
-    with contextlib.ExitStack() as stack:
+    with full_pipe() as writer, contextlib.ExitStack() as stack:
         runs = [
             stack.enter_context(start(desk.host, argv=[HELPER, verb], descriptors={1: writer}))
             for verb in ("--status", "--help", "--check", "--version")
         ]
         for run in runs:
             run.wait(15)
-    os.close(reader)
-    os.close(writer)
 
 
 def test_nothing_that_is_sent_bears_the_name_of_root(world):

@@ -17,6 +17,7 @@ import starter
 from activation import DYNAMIC_USER, SOCKET, Activation
 from case import limit
 from helper import CODES, HELPER, pair, receive
+from hostile import fill, full_pipe
 from modes import NET_ADMIN, by_capability
 from observe import capabilities, close, desk, ids, neighbour, status_of, steps
 from proc import wait_until
@@ -162,19 +163,6 @@ def test_setuid_helper_without_the_capability_does_not_stay_root(world):
             assert run.wait() == CODES["usage"]
 
 
-@contextlib.contextmanager
-def full_pipe():
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writer, bytes(4096))
-    os.set_blocking(writer, True)
-    yield writer
-    os.close(reader)
-    os.close(writer)
-
-
 def wchan(pid):
     with open(f"/proc/{pid}/wchan") as file:
         return file.read()
@@ -185,10 +173,7 @@ def wchan(pid):
 def waiting(host, path=HELPER):
     """A helper that has done all, and waits for its caller to make room for the reply."""
     ours, theirs = pair(host, "mac")
-    theirs.setblocking(False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            theirs.send(bytes(4096))
+    fill(theirs)
     with ours, theirs:
         argv = [path, *ATTACH[1:]]
         with starter.start(host, path, argv, descriptors={9: theirs.fileno()}) as run:
