@@ -39,7 +39,7 @@ struct early {
  */
 int early_distrust(int argc, struct outcome *outcome);
 
-/* The process is killed after so many seconds from now; 0: it may live. */
+/* The process is killed after so many seconds from now. */
 void early_live_for(long seconds);
 
 /* Stage 2. Notes what is missing in @early; only a netlink socket cannot be done without. */

@@ -9,6 +9,12 @@
 #include "say.h"
 #include "status.h"
 
+/*
+ * Enough for a slow reader. Not for ever: its caller cannot end a process of our user's, and no
+ * limit of his counts it.
+ */
+#define SECONDS_TO_TELL 10
+
 static void print_help(void)
 {
 	static const char *const lines[] = {
@@ -62,7 +68,7 @@ int tell(struct run *run)
 	char text[OUTCOME_TEXT_SIZE];
 
 	if (drop_all(&run->outcome) == 0) {
-		early_live_for(0); /* without any privilege it may wait for a slow reader */
+		early_live_for(SECONDS_TO_TELL);
 		if (run->request.verb == REQUEST_HELP)
 			print_help();
 		else if (run->request.verb == REQUEST_VERSION)
