@@ -65,9 +65,9 @@ int early_distrust(int argc, struct outcome *outcome)
 			_exit(OUTCOME_HOSTILE_START);
 	prctl(PR_SET_DUMPABLE, 0);
 	/* one bound for whatever a caller may make us wait for: dying is harmless everywhere */
-	signal(SIGALRM, SIG_IGN); /* forgets one that waits already */
+	early_live_for(SECONDS_TO_LIVE); /* in the place of a timer of the caller's */
+	signal(SIGALRM, SIG_IGN);	 /* forgets an alarm that waits already */
 	signal(SIGALRM, SIG_DFL);
-	early_live_for(SECONDS_TO_LIVE);
 	setitimer(ITIMER_VIRTUAL, &(struct itimerval){ 0 }, NULL);
 	setitimer(ITIMER_PROF, &(struct itimerval){ 0 }, NULL);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
