@@ -222,7 +222,8 @@ def test_guest_that_never_reads_blocks_nobody(world):
     assert time.monotonic() - start < 5
     station.thaw()
     got = [n for f in station.frames(0.3) if (n := number_of(f, wire.mac)) is not None]
-    assert got == list(range(len(got))) and 100 <= len(got) < 3000, len(got)
+    # in order, none twice; a busy machine's kernel may also drop one on the way there
+    assert got == sorted(set(got)) and 100 <= len(got) < 3000, len(got)
     check_on_lan(station, wire)
 
 
