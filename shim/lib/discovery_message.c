@@ -51,6 +51,18 @@ static int decode_found(const uint8_t *bytes, size_t len, struct message *m)
 	return txt_decode(bytes + FOUND_HEAD, len - FOUND_HEAD, &m->txt);
 }
 
+/* One line that a terminal shows: status passes it on to people. */
+static int decode_line(const uint8_t *bytes, size_t len, struct message *m)
+{
+	if (len >= sizeof(m->line))
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] < ' ' || bytes[i] == 0x7f)
+			return -EINVAL;
+	memcpy(m->line, bytes, len);
+	return 0;
+}
+
 int message_decode(const uint8_t *bytes, size_t len, struct message *m)
 {
 	memset(m, 0, sizeof(*m));
@@ -68,10 +80,7 @@ int message_decode(const uint8_t *bytes, size_t len, struct message *m)
 		memcpy(m->mac.byte, bytes + 1, MAC_LEN);
 		return 0;
 	case MESSAGE_STATE:
-		if (len - 1 >= sizeof(m->line))
-			return -EINVAL;
-		memcpy(m->line, bytes + 1, len - 1);
-		return 0;
+		return decode_line(bytes + 1, len - 1, m);
 	case MESSAGE_WITHDRAW:
 	case MESSAGE_WELCOME:
 	case MESSAGE_SETTLED:

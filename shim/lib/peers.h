@@ -18,10 +18,12 @@
 #include "attach.h"
 #include "mac.h"
 
-#define PEER_ADDRESSES	 6
+#define PEER_ADDRESSES 6
+#ifndef PEERS_MAX	       /* a fuzzer fills smaller tables, with bounds of its own */
 #define PEERS_MAX	 16384 /* in all */
 #define PEERS_UNPROVEN	 1024  /* that never answered; the least recently heard goes first */
 #define PEERS_BY_ADDRESS 16    /* MACs behind one address and port */
+#endif
 
 enum peer_reach {
 	PEER_REACH_GUESS,  /* not measured: by what both sides say of themselves */

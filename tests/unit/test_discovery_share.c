@@ -294,6 +294,20 @@ START_TEST(test_messages_survive_both_ways)
 }
 END_TEST
 
+START_TEST(test_state_is_one_line_or_no_message)
+{
+	struct message got;
+
+	ck_assert_int_eq(message_decode((const uint8_t *)"Sall is well", 12, &got), 0);
+	ck_assert_str_eq(got.line, "all is well");
+	ck_assert_int_eq(message_decode((const uint8_t *)"S", 1, &got), 0);
+	ck_assert_int_eq(message_decode((const uint8_t *)"Sx\npid=1", 8, &got), -EINVAL);
+	ck_assert_int_eq(message_decode((const uint8_t *)"Sx\033[2J", 6, &got), -EINVAL);
+	ck_assert_int_eq(message_decode((const uint8_t *)"Sx\0y", 4, &got), -EINVAL);
+	ck_assert_int_eq(message_decode((const uint8_t *)"Sx\x7f", 3, &got), -EINVAL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("discovery_share");
@@ -311,6 +325,7 @@ int main(void)
 	tcase_add_test(cases, test_what_is_no_message_ends_the_link);
 	tcase_add_test(cases, test_another_users_share_is_not_trusted);
 	tcase_add_test(cases, test_messages_survive_both_ways);
+	tcase_add_test(cases, test_state_is_one_line_or_no_message);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
