@@ -128,6 +128,9 @@ BT_API void bt_get_status(const struct bt_device *device, struct bt_status *stat
 /*
  * Takes the guest off the network, says goodbye to the peers and frees @device; NULL is nothing.
  * Takes some milliseconds, at most about half a second.
+ *
+ * A program that calls exit() or returns from main() without it says the same goodbye; one that
+ * ends by a signal or _exit() says none, and its peers take it for gone after a minute of silence.
  */
 BT_API void bt_close(struct bt_device *device);
 

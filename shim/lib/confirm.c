@@ -227,7 +227,8 @@ int confirm_frame(struct confirm *c, const uint8_t *frame, size_t len,
 	if (control.type == CONTROL_HELLO) {
 		if (from)
 			asked(c, &control, from, now);
-		confirm_send(c, CONTROL_ACK, &control.source, from, control.cookie, now);
+		confirm_send(c, c->farewell ? CONTROL_BYE : CONTROL_ACK, &control.source, from,
+			     control.cookie, now);
 		return 0;
 	}
 	if (control.echo != confirm_cookie(c, &control.source, at, now, 0) &&

@@ -324,9 +324,9 @@ static void *thread_main(void *argument)
 	pthread_setname_np(pthread_self(), "basilisk-tap");
 	start_discovery(t);
 	loop_run(t->loop);
+	say_farewell(t); /* first: it takes no time, and waits for no daemon */
 	discovery_stop(t->discovery);
 	t->discovery = NULL;
-	say_farewell(t);
 	return NULL;
 }
 
@@ -415,11 +415,21 @@ int control_thread_start(struct bt_device *device, struct control_thread **contr
 	return err;
 }
 
+void control_thread_quit(struct control_thread *control)
+{
+	loop_quit(control->loop);
+}
+
+void control_thread_await(struct control_thread *control, const struct timespec *deadline)
+{
+	pthread_clockjoin_np(control->thread, NULL, CLOCK_MONOTONIC, deadline);
+}
+
 void control_thread_stop(struct control_thread *control)
 {
 	if (!control)
 		return;
-	loop_quit(control->loop);
+	control_thread_quit(control);
 	pthread_join(control->thread, NULL);
 	free_parts(control);
 }

@@ -7,6 +7,8 @@
 #ifndef BASILISK_TAP_SHIM_CONTROL_THREAD_H
 #define BASILISK_TAP_SHIM_CONTROL_THREAD_H
 
+#include <time.h>
+
 struct bt_device;
 struct control_thread;
 
@@ -15,6 +17,15 @@ int control_thread_start(struct bt_device *device, struct control_thread **contr
 
 /* Says goodbye to the peers and the network, ends the thread and frees it. NULL is nothing. */
 void control_thread_stop(struct control_thread *control);
+
+/*
+ * The same at the end of the process, in two steps, and without freeing anything. Tells it to end:
+ * any thread, any signal handler.
+ */
+void control_thread_quit(struct control_thread *control);
+
+/* Waits for that, until @deadline of CLOCK_MONOTONIC at the latest. Once, and not before a stop. */
+void control_thread_await(struct control_thread *control, const struct timespec *deadline);
 
 /*
  * For a child after fork(): closes its copies of all that the thread watches, Avahi's connections

@@ -18,8 +18,8 @@
 #include "attachment.h"
 #include "capture.h"
 #include "control_thread.h"
-#include "fork.h"
 #include "log.h"
+#include "process.h"
 
 int bt_is_ours(const char *ether)
 {
@@ -134,7 +134,7 @@ static void close_fd(int *fd)
 
 static void device_free(struct bt_device *d)
 {
-	fork_forget(d);
+	process_forget(d);
 	close_fd(&d->epoll);
 	close_fd(&d->tap);
 	close_fd(&d->fast.fd);
@@ -232,7 +232,7 @@ static int open_parts(struct bt_device *d)
 	err = owner_new(d);
 	if (err)
 		return fail(err, "no memory that a child does not inherit");
-	err = fork_remember(d);
+	err = process_remember(d);
 	if (!err)
 		err = control_thread_start(d, &d->control);
 	return err ? fail(err, "the control thread does not start") : 0;
@@ -347,6 +347,8 @@ void bt_close(struct bt_device *device)
 		return;
 	/* a child has copies of all but the thread; and the descriptors are closed already */
 	if (device->owner && !device_is_ours(device))
+		return;
+	if (!process_claim_end(device))
 		return;
 	control = device->control;
 	device->control = NULL; /* a fork() of now finds none, and not one that is gone */

@@ -12,7 +12,7 @@ import socket
 import time
 
 from proc import wait_until
-from station_program import GO, STOP
+from station_program import EXIT, FORK, GO, STOP
 from wire import Ether
 from world import USERS
 
@@ -78,6 +78,15 @@ class Station(Ether):
         if self.socket.fileno() >= 0:
             self.socket.close()
             self.process.wait()
+
+    def exit(self):
+        """Ends it by exit(), without close(); returns the exit status."""
+        self.socket.send(EXIT)
+        return self.process.wait()
+
+    def fork(self):
+        """A child of it comes, and ends by exit()."""
+        self.socket.send(FORK)
 
     # ---- what it says of itself
     def ask(self, word):

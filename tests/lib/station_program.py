@@ -11,6 +11,7 @@ import sys
 
 SIOCSIFLINK, SIOCGIFADDR = 0x8911, 0x8915
 STOP, GO = b"stop", b"go"
+EXIT, FORK = b"exit", b"fork"  # exit() without close(), in the program or in a child of it
 
 
 def main(ether, number):
@@ -33,7 +34,14 @@ def main(ether, number):
                 if not message:
                     os.close(card)
                     return
-                if message == STOP:
+                if message == EXIT:
+                    sys.exit(0)
+                if message == FORK:
+                    child = os.fork()
+                    if not child:
+                        sys.exit(0)
+                    os.waitpid(child, 0)
+                elif message == STOP:
                     poll.unregister(card)
                 elif message == GO:
                     poll.register(card, select.POLLIN)

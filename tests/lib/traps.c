@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -538,6 +539,32 @@ static void without_standard(void)
 	CHECK(works(fd) && close(fd) == 0);
 }
 
+static void exit_now(int number)
+{
+	(void)number;
+	exit(0);
+}
+
+static void *write_always(void *argument)
+{
+	for (;;)
+		works(*(int *)argument);
+	return NULL;
+}
+
+/* exit() where it must not be called: in a signal handler, in the middle of whatever. */
+static void exits_in_handler(void)
+{
+	const struct itimerval soon = { .it_value = { .tv_usec = 100000 } };
+	int fd = card();
+	pthread_t other;
+
+	signal(SIGALRM, exit_now);
+	CHECK(pthread_create(&other, NULL, write_always, &fd) == 0);
+	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	write_always(&fd);
+}
+
 /* ---- frames; the test on the other side sends them ---- */
 
 /* Without O_NONBLOCK read() waits, signals or not, as the driver does. */
@@ -590,6 +617,7 @@ static const struct {
 	{ "no_child", no_child },
 	{ "signal_masks", signal_masks },
 	{ "without_standard", without_standard },
+	{ "exits_in_handler", exits_in_handler },
 	{ "blocking", blocking },
 };
 

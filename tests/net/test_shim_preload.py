@@ -110,6 +110,14 @@ def test_closed_standard_descriptors_stay_closed(world):
     run_trap(world, "without_standard")
 
 
+def test_exit_in_a_signal_handler_is_an_exit(world):
+    host = host_for(world)
+    argv = loaded(traps_program(world), "exits_in_handler", BASILISK_TAP_LOG="error")
+    for _ in range(20):
+        done = host.run(argv, user="mac", seconds=5)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+
+
 def test_helper_raises_no_sigchld_and_leaves_no_child(world):
     run_trap(world, "no_child")
 

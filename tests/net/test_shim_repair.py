@@ -13,11 +13,11 @@ import testproto
 from case import needs
 from emulator import Emulator
 from helper import taps
-from numbered import OTHER, check_all_pairs, frame, number_of
+from numbered import OTHER, await_all_know_all, check_all_pairs, frame, number_of
 from peer import Peer
 from proc import wait_until
 from station import Station
-from wire import BROADCAST, Wire
+from wire import BROADCAST, Wire, mac_text
 from world import REFUSE
 
 
@@ -283,6 +283,29 @@ def test_closed_peer_is_gone_at_once(world):
     gone = stations[1].mac
     stations[1].close()
     wait_until(lambda: gone not in stations[0].status()["peer"], 1, "the end of the peer")
+
+
+def test_peer_that_exits_without_close_is_gone_at_once(world):
+    lan = world.lan()
+    stations = [Station(world.host(n, lan, policy=REFUSE)) for n in ("attic", "cellar")]
+    await_all_know_all(stations)
+    gone = stations[1].mac
+    start = time.monotonic()
+    assert stations[1].exit() == 0
+    # the peer says so itself: it was told, and need not have asked
+    stations[0].story(f"{mac_text(gone)} .* is gone", 1)
+    assert gone not in stations[0].status()["peer"]
+    assert time.monotonic() - start < 1
+
+
+def test_child_that_exits_says_no_goodbye(world):
+    lan = world.lan()
+    stations = [Station(world.host(n, lan, policy=REFUSE)) for n in ("attic", "cellar")]
+    await_all_know_all(stations)
+    for _ in range(3):
+        stations[1].fork()
+    check_all_pairs(stations)  # after the last one has ended
+    assert "is gone" not in stations[0].process.stderr
 
 
 @needs(emulator.missing)
