@@ -329,7 +329,7 @@ void bt_get_status(const struct bt_device *device, struct bt_status *status, siz
 	memcpy(s.tap, d->said.tap, sizeof(s.tap));
 	memcpy(s.uplink, d->said.uplink, sizeof(s.uplink));
 	memcpy(s.reason, d->said.reason, sizeof(s.reason));
-	s.peers = d->peers.count;
+	s.peers = peers_present(&d->peers);
 	pthread_mutex_unlock(&d->lock);
 	s.received = d->counters.from_tap + d->counters.from_tunnel;
 	s.sent = d->counters.sent;

@@ -19,6 +19,7 @@
 
 #include "basilisk-tap.h"
 #include "control.h"
+#include "discovery.h"
 #include "ether_option.h"
 #include "fast_way.h"
 #include "frame.h"
@@ -66,7 +67,7 @@ struct bt_device {
 		char tap[IFNAME_SIZE];
 		char uplink[IFNAME_SIZE];
 		char reason[OUTCOME_TEXT_SIZE];
-		char discovery[128];
+		char discovery[DISCOVERY_LINE_SIZE];
 	} said;
 
 	struct counters counters;

@@ -39,7 +39,7 @@ struct discovery {
 	AvahiTimeout *again;	 /* find a role, after the link went down */
 	unsigned int tries;
 	bool alone; /* the share did not work out */
-	char line[MESSAGE_LINE_SIZE];
+	char line[DISCOVERY_LINE_SIZE];
 };
 
 static bool is_own(const struct discovery *d, const struct mac *mac)
@@ -82,7 +82,7 @@ static void say(struct discovery *d, const char *line)
 	if (strncmp(d->line, line, sizeof(d->line) - 1) == 0)
 		return;
 	snprintf(d->line, sizeof(d->line), "%s", line);
-	memcpy(state.line, d->line, sizeof(state.line));
+	memcpy(state.line, d->line, sizeof(state.line) - 1);
 	send_all(d, &state);
 	if (d->events.state)
 		d->events.state(d->user, d->line);
@@ -204,7 +204,7 @@ static void on_joined(void *user, struct share_client *client)
 	struct message state = { .kind = MESSAGE_STATE };
 	struct discovery *d = user;
 
-	memcpy(state.line, d->line, sizeof(state.line));
+	memcpy(state.line, d->line, sizeof(state.line) - 1);
 	share_send(client, &state);
 	known_replay(d->known, &replay, client);
 	if (d->settled)
@@ -240,7 +240,7 @@ static void find_role(struct discovery *d);
 static void on_answer(void *user, const struct message *message)
 {
 	struct discovery *d = user;
-	char line[MESSAGE_LINE_SIZE + 64];
+	char line[DISCOVERY_LINE_SIZE];
 
 	switch (message->kind) {
 	case MESSAGE_WELCOME:

@@ -19,6 +19,8 @@
 
 struct discovery;
 
+#define DISCOVERY_LINE_SIZE 320 /* of a line for people, with the final NUL */
+
 /* Pointers are valid during the call only. A callback may be NULL; none may stop the discovery. */
 struct discovery_events {
 	/*

@@ -24,7 +24,7 @@
 #include "txt.h"
 
 #define MESSAGE_MAX	  (1 + 16 + 4 + 2 + TXT_MAX) /* bytes */
-#define MESSAGE_LINE_SIZE 200			     /* with the final NUL */
+#define MESSAGE_LINE_SIZE 256			     /* with the final NUL */
 
 enum message_kind {
 	MESSAGE_ANNOUNCE = 'A',

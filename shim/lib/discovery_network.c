@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "discovery_directory.h"
+#include "discovery_message.h"
 #include "loop.h"
 
 #define DAEMON_CONFIG "/etc/avahi/avahi-daemon.conf"
@@ -54,7 +55,7 @@ static void set_timeout(struct network *n, AvahiTimeout *timeout, unsigned int m
 
 static void say(struct network *n, const char *format, const char *what)
 {
-	char line[256];
+	char line[MESSAGE_LINE_SIZE]; /* it may have to travel */
 
 	snprintf(line, sizeof(line), format, what);
 	n->events->state(n->user, line);

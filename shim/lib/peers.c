@@ -151,6 +151,15 @@ struct peer *peers_next(const struct peers *peers, const struct peer *peer)
 	return NULL;
 }
 
+unsigned int peers_present(const struct peers *peers)
+{
+	unsigned int count = 0;
+
+	for (const struct peer *p = NULL; (p = peers_next(peers, p));)
+		count += !peer_is_given_up(p);
+	return count;
+}
+
 unsigned int peers_at(const struct peers *peers, const struct address *address, uint16_t port)
 {
 	unsigned int count = 0;

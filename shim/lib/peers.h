@@ -83,6 +83,9 @@ void peers_remove(struct peers *peers, struct peer *peer);
 /* The next one after @peer (NULL: the first), in no order; NULL at the end. Removing is allowed. */
 struct peer *peers_next(const struct peers *peers, const struct peer *peer);
 
+/* How many there are, but for those given up. Looks at all of them. */
+unsigned int peers_present(const struct peers *peers);
+
 /* How many peers have @address at @port. Looks at all of them. */
 unsigned int peers_at(const struct peers *peers, const struct address *address, uint16_t port);
 
@@ -107,6 +110,12 @@ void peer_forget(struct peers *peers, struct peer *peer, uint16_t port);
 static inline bool peer_is_proven(const struct peer *peer)
 {
 	return peer->confirmed != 0;
+}
+
+/* True for one that is announced, but silent for so long that it is taken for gone. */
+static inline bool peer_is_given_up(const struct peer *peer)
+{
+	return peer->silent && !peer_is_proven(peer);
 }
 
 /* True where @later is after @earlier by less than half the range of the clock. */

@@ -106,10 +106,15 @@ size_t status_text(struct bt_device *d, char *text)
 	    attach_name(attach), d->tunnel.port);
 	pthread_mutex_lock(&d->lock);
 	add(&t, "tap=%s\nuplink=%s\nreason=%s\ndiscovery=%s\npeers=%u\n", d->said.tap,
-	    d->said.uplink, d->said.reason, d->said.discovery, d->peers.count);
+	    d->said.uplink, d->said.reason, d->said.discovery,
+	    peers_present(&d->peers));
 	add_counters(&t, &d->counters);
-	for (const struct peer *p = NULL; (p = peers_next(&d->peers, p)) && n < STATUS_PEERS; n++)
+	for (const struct peer *p = NULL; (p = peers_next(&d->peers, p)) && n < STATUS_PEERS;) {
+		if (peer_is_given_up(p))
+			continue;
 		add_peer(&t, d, p, now);
+		n++;
+	}
 	pthread_mutex_unlock(&d->lock);
 	return (size_t)(t.at - text);
 }

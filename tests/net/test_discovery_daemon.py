@@ -178,7 +178,9 @@ def test_daemon_that_publishes_nothing_is_told(world):
     station = Station(host)
     station.await_peer(other.mac, proven="1")  # it finds, and is known by its confirmation
     other.await_peer(station.mac, proven="1")
-    assert "announce" in station.status()["discovery"]
+    line = station.status()["discovery"]
+    assert "announce" in line
+    await_discovery(Station(host), line + ", by another emulator of this user")  # all of it
 
 
 @needs(avahi.missing)
