@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "chooser_look.h"
 #include "chooser_print.h"
 #include "clock.h"
 #include "cli.h"
 #include "number.h"
+#include "terminal.h"
 
 #define WAIT_DEFAULT  3
 #define WAIT_MAX      60
@@ -48,22 +48,15 @@ struct chooser {
 	struct look look;
 };
 
-/* Tells what we wait for, where somebody watches. "" clears it. */
-static void progress(const char *text)
-{
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K%s%s", text, *text ? " ..." : "");
-}
-
 static int list(struct chooser *chooser)
 {
 	static const struct nbp_tuple all = { .object = { 1, "=" }, .type = { 1, "=" } };
 	struct look *look = &chooser->look;
 	int error;
 
-	progress("looking for names");
+	terminal_progress("looking for names");
 	error = look_for_names(look, &all, chooser->wait * 1000, false);
-	progress("");
+	terminal_progress("");
 	if (error)
 		return error;
 	look_sort(look);
@@ -99,7 +92,7 @@ static int find(struct chooser *chooser, const struct nbp_tuple *wanted, const c
 	struct look *look = &chooser->look;
 	int error = look_for_names(look, wanted, chooser->wait * 1000, true);
 
-	progress("");
+	terminal_progress("");
 	if (error)
 		return error;
 	if (!look->names)
@@ -195,12 +188,12 @@ static int ping(struct chooser *chooser, const char *name, const struct nbp_tupl
 	int status;
 
 	if (!parse_address(name, &address)) {
-		progress("looking for the name");
+		terminal_progress("looking for the name");
 		status = find(chooser, wanted, name, &address);
 		if (status != CLI_OK)
 			return status;
 	}
-	progress("");
+	terminal_progress("");
 	status = node_resolve(&chooser->node, address, &mac);
 	if (status == -EHOSTUNREACH) {
 		if (chooser->json)
@@ -252,9 +245,9 @@ static int join(struct chooser *chooser)
 	struct look *look = &chooser->look;
 	int error;
 
-	progress("joining the network");
+	terminal_progress("joining the network");
 	error = node_join(&chooser->node);
-	progress("");
+	terminal_progress("");
 	if (error)
 		return error;
 	if (!chooser->json)
@@ -277,7 +270,7 @@ static int run(struct chooser *chooser, const char *name, const struct nbp_tuple
 	status = join(chooser);
 	if (!status)
 		status = name ? ping(chooser, name, wanted) : list(chooser);
-	progress("");
+	terminal_progress("");
 	look_free(&chooser->look);
 	node_close(&chooser->node);
 	if (status == -EINTR)

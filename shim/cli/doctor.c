@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "cli.h"
+#include "terminal.h"
 
 static const char usage[] =
 	"usage: basilisk-tap doctor [--json]\n"
 	"\n"
 	"Tells what `ether auto` would get this user on this machine, what is in the way of more,\n"
-	"and what to do about each. Looks only, changes nothing. Takes 2 seconds.\n"
+	"and what to do about each. Looks only, changes nothing. Takes 2 seconds, some more where\n"
+	"a machine of the LAN has to be asked whether an address is its own.\n"
 	"\n"
 	"  --json       as one JSON object\n"
 	"  --help       this text\n"
@@ -22,12 +24,24 @@ static const char usage[] =
 	"Exit status: 0 nothing is in the way; 1 something is; 2 a word is not understood.\n";
 
 /* In this order they are made and told. */
-static void (*const checks[])(struct doctor *doctor) = {
-	doctor_check_helper_file, doctor_check_no_new_privs, doctor_check_login_groups,
-	doctor_check_wireless,	  doctor_check_ingress,	     doctor_check_kernel,
-	doctor_check_refusal,	  doctor_check_firewall,     doctor_check_peers,
-	doctor_check_machine_id,  doctor_check_own_name,     doctor_check_macvlan,
-	doctor_check_manager,
+static const struct {
+	void (*look)(struct doctor *doctor);
+	const char *at; /* for who watches: what takes a moment */
+} checks[] = {
+	{ doctor_check_helper_file, NULL },
+	{ doctor_check_no_new_privs, NULL },
+	{ doctor_check_login_groups, NULL },
+	{ doctor_check_wireless, "looking at the network card" },
+	{ doctor_check_ingress, NULL },
+	{ doctor_check_kernel, NULL },
+	{ doctor_check_refusal, NULL },
+	{ doctor_check_firewall, "trying the firewall" },
+	{ doctor_check_peers, "listening for other emulators" },
+	{ doctor_check_neighbours, "asking who has our addresses" },
+	{ doctor_check_machine_id, NULL },
+	{ doctor_check_own_name, NULL },
+	{ doctor_check_macvlan, NULL },
+	{ doctor_check_manager, NULL },
 };
 
 struct finding *doctor_find(struct doctor *doctor, const char *check, bool problem,
@@ -118,21 +132,28 @@ static void print_json(const struct doctor *doctor, const char *attach, const ch
 static void print_text(const struct doctor *doctor, const char *attach, const char *because,
 		       bool problems)
 {
-	printf("`ether auto` here: %s%s%s\n", attach, *because ? ", because " : "", because);
+	const char *plain = terminal_colour(stdout, TERMINAL_PLAIN);
+
+	printf("`ether auto` here: %s%s%s%s%s\n", terminal_colour(stdout, TERMINAL_BOLD), attach,
+	       plain, *because ? ", because " : "", because);
 	for (int problem = 1; problem >= 0; problem--) {
+		const char *colour =
+			terminal_colour(stdout, problem ? TERMINAL_BAD : TERMINAL_WARNING);
+
 		for (size_t i = 0; i < doctor->findings; i++) {
 			const struct finding *f = &doctor->finding[i];
 
 			if (f->problem != problem)
 				continue;
-			printf("\n%s  %s: %s\n", problem ? "problem" : "note   ", f->check,
-			       f->what);
+			printf("\n%s%s%s  %s: %s\n", colour, problem ? "problem" : "note   ", plain,
+			       f->check, f->what);
 			if (f->remedy[0])
 				printf("         what to do: %s\n", f->remedy);
 		}
 	}
 	if (!problems)
-		printf("%snothing is in the way\n", doctor->findings ? "\n" : "");
+		printf("%s%snothing is in the way%s\n", doctor->findings ? "\n" : "",
+		       terminal_colour(stdout, TERMINAL_GOOD), plain);
 }
 
 /* What the helper says of `ether auto`. A socket's helper has its own privilege, which we cannot
@@ -170,9 +191,14 @@ int doctor_main(int argc, char *argv[])
 	doctor = calloc(1, sizeof(*doctor));
 	if (!doctor)
 		return cli_fail(CLI_FAILED, "doctor: %m");
+	terminal_progress("asking the helper");
 	doctor_ask_helper(doctor);
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		checks[i](doctor);
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		if (checks[i].at)
+			terminal_progress(checks[i].at);
+		checks[i].look(doctor);
+	}
+	terminal_progress("");
 	for (size_t i = 0; i < doctor->findings; i++)
 		problems = problems || doctor->finding[i].problem;
 	summarize(doctor, attach, sizeof(attach), because, sizeof(because));

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "mac.h"
+
 #define DOCTOR_FINDINGS_MAX 32
 #define DOCTOR_STATUS_SIZE  65536
 
@@ -64,7 +66,6 @@ bool doctor_is_wireless(const char *folder);
 
 /* doctor_host.c: this machine */
 void doctor_check_kernel(struct doctor *doctor);
-void doctor_check_firewall(struct doctor *doctor);
 void doctor_check_own_name(struct doctor *doctor);
 void doctor_check_machine_id(struct doctor *doctor);
 
@@ -77,7 +78,18 @@ int doctor_has_module(const char *folder, const char *loaded, const char *module
 /* True where the prefs at @path turn stock udptunnel on. */
 bool doctor_uses_udptunnel(const char *path);
 
+/* doctor_firewall.c: the ports */
+void doctor_check_firewall(struct doctor *doctor);
+
 /* doctor_peers.c: the other emulators; takes a second and a half */
 void doctor_check_peers(struct doctor *doctor);
+
+/* Adds what is to be said of a guest @mac that has this host's part, "on" a host or "at" an
+ * address. */
+void doctor_tell_twin(struct doctor *doctor, const struct mac *mac, const char *at,
+		      const char *where);
+
+/* doctor_neighbours.c: machines with an address of our guests'; takes seconds if there may be one */
+void doctor_check_neighbours(struct doctor *doctor);
 
 #endif

@@ -3,103 +3,29 @@
  * doctor_card.c: the network card that guests are attached to, and what else is on it. Asks the
  * kernel by route netlink, which answers everyone, and reads /sys and /run.
  */
-#include <errno.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "doctor.h"
+#include "rtnl.h"
 
 #define PATH_SIZE 128
-
-/* ---- route netlink: one dump, of which one kind of message is looked at ---- */
-
-/* Looks at the attributes of a message's body; true ends the dump. */
-typedef bool look_fn(const void *body, struct rtattr *attributes, int len, void *user);
-
-static bool look_through(char *buffer, int n, size_t body_len, look_fn *look, void *user,
-			 bool *done)
-{
-	for (struct nlmsghdr *m = (void *)buffer; NLMSG_OK(m, (unsigned int)n);
-	     m = NLMSG_NEXT(m, n)) {
-		char *body = NLMSG_DATA(m);
-		int len = (int)(m->nlmsg_len - NLMSG_LENGTH(body_len));
-
-		*done = m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR;
-		if (*done)
-			return false;
-		if (len >= 0 && look(body, (void *)(body + NLMSG_ALIGN(body_len)), len, user))
-			return true;
-	}
-	return false;
-}
-
-/* True where @look said so of one of the messages. */
-static bool dump(int type, size_t body_len, look_fn *look, void *user)
-{
-	const struct timeval deadline = { .tv_sec = 2 };
-	struct {
-		struct nlmsghdr header;
-		char body[64];
-	} request = { .header = { .nlmsg_len = (uint32_t)NLMSG_LENGTH(body_len),
-				  .nlmsg_type = (uint16_t)type,
-				  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
-	_Alignas(struct nlmsghdr) char buffer[32768];
-	bool found = false, done = false;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	if (fd < 0)
-		return false;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline));
-	if (send(fd, &request, request.header.nlmsg_len, 0) < 0)
-		done = true;
-	while (!done && !found) {
-		ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
-
-		if (n <= 0)
-			break;
-		found = look_through(buffer, (int)n, body_len, look, user, &done);
-	}
-	close(fd);
-	return found;
-}
-
-static struct rtattr *attribute(struct rtattr *attributes, int len, unsigned short type)
-{
-	for (struct rtattr *a = attributes; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
-		if ((a->rta_type & NLA_TYPE_MASK) == type)
-			return a;
-	}
-	return NULL;
-}
-
-static bool is_text(const struct rtattr *a, const char *text)
-{
-	size_t size = strlen(text) + 1;
-
-	return a && RTA_PAYLOAD(a) >= size && memcmp(RTA_DATA(a), text, size) == 0;
-}
-
-/* ---- checks ---- */
 
 static bool is_ingress(const void *body, struct rtattr *attributes, int len, void *user)
 {
 	const struct tcmsg *tc = body;
 
 	return tc->tcm_ifindex == *(const int *)user &&
-	       is_text(attribute(attributes, len, TCA_KIND), "ingress");
+	       rtnl_is_text(rtnl_attribute(attributes, len, TCA_KIND), "ingress");
 }
 
 void doctor_check_ingress(struct doctor *doctor)
 {
 	int index = (int)if_nametoindex(doctor->uplink);
 
-	if (!index || !dump(RTM_GETQDISC, sizeof(struct tcmsg), is_ingress, &index))
+	if (!index || !rtnl_dump(RTM_GETQDISC, sizeof(struct tcmsg), AF_UNSPEC, is_ingress, &index))
 		return;
 	doctor_remedy(
 		doctor_find(doctor, "ingress", true,
@@ -118,17 +44,18 @@ struct child {
 static bool is_macvlan(const void *body, struct rtattr *attributes, int len, void *user)
 {
 	struct child *child = user;
-	struct rtattr *link = attribute(attributes, len, IFLA_LINK);
-	struct rtattr *info = attribute(attributes, len, IFLA_LINKINFO);
-	struct rtattr *name = attribute(attributes, len, IFLA_IFNAME), *kind;
+	struct rtattr *link = rtnl_attribute(attributes, len, IFLA_LINK);
+	struct rtattr *info = rtnl_attribute(attributes, len, IFLA_LINKINFO);
+	struct rtattr *name = rtnl_attribute(attributes, len, IFLA_IFNAME), *kind;
 	int parent;
 
 	(void)body;
 	if (!link || !info || !name || RTA_PAYLOAD(link) < sizeof(parent))
 		return false;
 	memcpy(&parent, RTA_DATA(link), sizeof(parent));
-	kind = attribute(RTA_DATA(info), (int)RTA_PAYLOAD(info), IFLA_INFO_KIND);
-	if (parent != child->parent || !(is_text(kind, "macvlan") || is_text(kind, "macvtap")))
+	kind = rtnl_attribute(RTA_DATA(info), (int)RTA_PAYLOAD(info), IFLA_INFO_KIND);
+	if (parent != child->parent ||
+	    !(rtnl_is_text(kind, "macvlan") || rtnl_is_text(kind, "macvtap")))
 		return false;
 	snprintf(child->name, sizeof(child->name), "%.*s", (int)RTA_PAYLOAD(name),
 		 (const char *)RTA_DATA(name));
@@ -139,7 +66,8 @@ void doctor_check_macvlan(struct doctor *doctor)
 {
 	struct child child = { .parent = (int)if_nametoindex(doctor->uplink) };
 
-	if (!child.parent || !dump(RTM_GETLINK, sizeof(struct ifinfomsg), is_macvlan, &child))
+	if (!child.parent ||
+	    !rtnl_dump(RTM_GETLINK, sizeof(struct ifinfomsg), AF_UNSPEC, is_macvlan, &child))
 		return;
 	doctor_remedy(doctor_find(doctor, "macvlan", false,
 				  "%s is a macvlan child of %s: Macs and what uses it cannot talk",

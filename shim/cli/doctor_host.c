@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * doctor_host.c: what of this machine may be in the way: its kernel, firewall, name and identity.
+ * doctor_host.c: what of this machine may be in the way: its kernel, name and identity.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +15,8 @@
 #include "doctor.h"
 #include "mac.h"
 
-#define LINE_SIZE  4096
-#define PATH_SIZE  512
-#define MDNS_PORT  5353
-#define FIRST_PORT 6066 /* of an emulator, and the next where that is taken */
-#define PORTS	   16
-#define PROBE_MS   300
+#define LINE_SIZE 4096
+#define PATH_SIZE 512
 
 /* ---- kernel ---- */
 
@@ -88,97 +81,6 @@ void doctor_check_kernel(struct doctor *doctor)
 			"install the package with the rest of its modules, or a kernel with %s",
 			needed[i].option);
 	}
-}
-
-/* ---- firewall ---- */
-
-/*
- * A multicast datagram that may not leave the host (its time to live is 0) comes back to us as if
- * it had come by the card, through the same rules as one of another host: 1 it came, 0 it did not,
- * -1 that cannot be told here.
- */
-static int probe_port(unsigned int index, uint16_t port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct ip_mreqn on = { .imr_ifindex = (int)index };
-	const int one = 1, zero = 0;
-	char data[] = "basilisk-tap doctor 00000000", got[sizeof(data)];
-	int in = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = -1;
-	int out = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct pollfd readable = { .fd = in, .events = POLLIN };
-
-	snprintf(data, sizeof(data), "basilisk-tap doctor %08x", (unsigned int)getpid());
-	inet_pton(AF_INET, "224.0.0.251", &to.sin_addr);
-	on.imr_multiaddr = to.sin_addr;
-	/* an mDNS responder shares its port; an emulator does not, then this one is not probed */
-	if (port == MDNS_PORT)
-		setsockopt(in, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(in, (const struct sockaddr *)&to, sizeof(to)) < 0 ||
-	    setsockopt(in, IPPROTO_IP, IP_ADD_MEMBERSHIP, &on, sizeof(on)) < 0 ||
-	    setsockopt(out, IPPROTO_IP, IP_MULTICAST_IF, &on, sizeof(on)) < 0 ||
-	    setsockopt(out, IPPROTO_IP, IP_MULTICAST_TTL, &zero, sizeof(zero)) < 0 ||
-	    setsockopt(out, IPPROTO_IP, IP_MULTICAST_LOOP, &one, sizeof(one)) < 0)
-		goto out;
-	if (sendto(out, data, sizeof(data), 0, (const struct sockaddr *)&to, sizeof(to)) < 0) {
-		result = errno == EPERM ? 0 : -1; /* a firewall may keep it from leaving, too */
-		goto out;
-	}
-	result = 0;
-	while (!result && poll(&readable, 1, PROBE_MS) > 0) {
-		ssize_t n = recv(in, got, sizeof(got), MSG_DONTWAIT);
-
-		result = n == (ssize_t)sizeof(data) && memcmp(got, data, sizeof(data)) == 0;
-	}
-out:
-	close(in);
-	close(out);
-	return result;
-}
-
-/* By which card others reach us: the default route's, or else the one that guests get. */
-static void find_card(const struct doctor *doctor, char *name)
-{
-	FILE *file = fopen("/proc/net/route", "re");
-	char line[LINE_SIZE], card[IF_NAMESIZE];
-	unsigned int to;
-
-	strcpy(name, doctor->uplink);
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%15s %8x", card, &to) == 2 && to == 0) {
-			strcpy(name, card);
-			break;
-		}
-	}
-	if (file)
-		fclose(file);
-}
-
-void doctor_check_firewall(struct doctor *doctor)
-{
-	char card[IF_NAMESIZE];
-	unsigned int index;
-	int tunnel = -1, port = FIRST_PORT;
-
-	find_card(doctor, card);
-	index = if_nametoindex(card);
-	if (!index)
-		return;
-	while (tunnel < 0 && port < FIRST_PORT + PORTS)
-		tunnel = probe_port(index, (uint16_t)port++);
-	if (tunnel == 0)
-		doctor_remedy(
-			doctor_find(doctor, "firewall-tunnel", true,
-				    "a firewall closes UDP port %d on %s: emulators elsewhere "
-				    "cannot reach Macs here by UDP",
-				    port - 1, card),
-			"let UDP ports 6066 to 6081 in, for example: ufw allow "
-			"6066:6081/udp");
-	if (probe_port(index, MDNS_PORT) == 0)
-		doctor_remedy(doctor_find(doctor, "firewall-mdns", true,
-					  "a firewall closes UDP port 5353 (multicast DNS) on %s: "
-					  "emulators do not find each other",
-					  card),
-			      "let UDP port 5353 in, for example: ufw allow 5353/udp");
 }
 
 /* ---- name and identity ---- */

@@ -115,25 +115,33 @@ static bool is_same_user(const struct mac *a, const struct mac *b)
 	return a->byte[4] == b->byte[4] && (a->byte[5] & 0xf0) == (b->byte[5] & 0xf0);
 }
 
+void doctor_tell_twin(struct doctor *doctor, const struct mac *mac, const char *at,
+		      const char *where)
+{
+	const struct mac own = mac_make(identity_host(), getuid(), 0);
+	bool clash = is_same_user(mac, &own);
+	char text[MAC_TEXT_LEN];
+
+	if (doctor_has(doctor, clash ? "mac-clash" : "cloned-machine-id"))
+		return;
+	doctor_remedy(
+		doctor_find(doctor, clash ? "mac-clash" : "cloned-machine-id", true,
+			    clash ? "the Mac %s %s %s has an address of this user's: the two "
+				    "hosts have the same machine-id" :
+				    "the Mac %s %s %s has this host's part in its address: the "
+				    "two have the same machine-id",
+			    mac_format(mac, text), at, where),
+		"one of them is a copy; there, as root: rm /etc/machine-id && "
+		"systemd-machine-id-setup, and start anew");
+}
+
 static void tell_twins(struct doctor *doctor, const struct search *search)
 {
-	char mac[MAC_TEXT_LEN];
-
 	for (size_t i = 0; i < search->n; i++) {
 		const struct twin *twin = &search->twin[i];
-		bool clash = is_same_user(&twin->txt.mac, &search->own);
 
-		if (twin->here || doctor_has(doctor, clash ? "mac-clash" : "cloned-machine-id"))
-			continue;
-		mac_format(&twin->txt.mac, mac);
-		doctor_remedy(doctor_find(doctor, clash ? "mac-clash" : "cloned-machine-id", true,
-					  clash ? "the Mac %s on %s has an address of this user's: "
-						  "the two hosts have the same machine-id" :
-						  "the Mac %s on %s has this host's part in its "
-						  "address: the two have the same machine-id",
-					  mac, twin->txt.hostname),
-			      "one of them is a copy; there, as root: rm /etc/machine-id && "
-			      "systemd-machine-id-setup, and start anew");
+		if (!twin->here)
+			doctor_tell_twin(doctor, &twin->txt.mac, "on", twin->txt.hostname);
 	}
 }
 

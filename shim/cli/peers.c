@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "number.h"
 #include "status.h"
+#include "terminal.h"
 
 #define WAIT_MS	      1500 /* answers are in by then: those who announced a second ago, too */
 #define ADDRESSES_MAX 8
@@ -185,8 +186,9 @@ static void print_guest(const struct guest *guest, const char *before)
 	snprintf(mode, sizeof(mode), "%s (%s)", guest->txt.bridged ? "bridge" : "p2p",
 		 attach_name(guest->txt.attach));
 	snprintf(seen, sizeof(seen), "%ld s ago", (long)(now() - guest->heard));
-	printf("%s%s  %-22s  %-15s  %-8s  %s\n", before, mac_format(&guest->txt.mac, mac), at, mode,
-	       seen, guest->txt.hostname);
+	printf("%s%s  %-22s  %s%-15s%s  %-8s  %s\n", before, mac_format(&guest->txt.mac, mac), at,
+	       terminal_colour(stdout, guest->txt.bridged ? TERMINAL_GOOD : TERMINAL_WARNING), mode,
+	       terminal_colour(stdout, TERMINAL_PLAIN), seen, guest->txt.hostname);
 }
 
 static void print_all(const struct peers *peers)
@@ -206,7 +208,8 @@ static void print_all(const struct peers *peers)
 		fprintf(stderr, "basilisk-tap: no emulator on the network (%s)\n", peers->state);
 		return;
 	}
-	printf("%-17s  %-22s  %-15s  %-8s  %s\n", "MAC", "ADDRESS", "MODE", "HEARD", "HOST");
+	printf("%s%-17s  %-22s  %-15s  %-8s  %s%s\n", terminal_colour(stdout, TERMINAL_BOLD), "MAC",
+	       "ADDRESS", "MODE", "HEARD", "HOST", terminal_colour(stdout, TERMINAL_PLAIN));
 	for (size_t i = 0; i < peers->n; i++)
 		print_guest(&peers->guest[i], "");
 }
@@ -320,7 +323,10 @@ int peers_main(int argc, char *argv[])
 		error = -ENOMEM;
 		goto out;
 	}
+	if (!peers.watch)
+		terminal_progress("listening");
 	error = loop_run(peers.loop);
+	terminal_progress("");
 	if (!error && !peers.watch) {
 		ask_emulators(&peers);
 		qsort(peers.guest, peers.n, sizeof(*peers.guest), compare_guests);

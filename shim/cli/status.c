@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "mac.h"
 #include "status.h"
+#include "terminal.h"
 
 static const char usage[] =
 	"usage: basilisk-tap status [--json] [--user NAME]\n"
@@ -131,9 +132,11 @@ static void print_text(char *lines[], uid_t uid, bool first)
 {
 	bool bridged = strcmp(value(lines, "mode"), "bridge") == 0;
 
-	printf("%sslot %s of user %u: %s, MAC %s, UDP port %s, process %s\n", first ? "" : "\n",
-	       value(lines, "slot"), uid, bridged ? "bridged" : "peer to peer", value(lines, "mac"),
-	       value(lines, "port"), value(lines, "pid"));
+	printf("%sslot %s of user %u: %s%s%s, MAC %s, UDP port %s, process %s\n",
+	       first ? "" : "\n", value(lines, "slot"), uid,
+	       terminal_colour(stdout, bridged ? TERMINAL_GOOD : TERMINAL_WARNING),
+	       bridged ? "bridged" : "peer to peer", terminal_colour(stdout, TERMINAL_PLAIN),
+	       value(lines, "mac"), value(lines, "port"), value(lines, "pid"));
 	if (*value(lines, "tap"))
 		printf("  attached    %s by %s%s%s\n", value(lines, "attach"), value(lines, "tap"),
 		       *value(lines, "uplink") ? " to " : "", value(lines, "uplink"));

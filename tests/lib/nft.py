@@ -11,7 +11,7 @@ NETLINK_NETFILTER = 12
 REQUEST, ACK, CREATE = 1, 4, 0x400
 BATCH_BEGIN, BATCH_END = 16, 17
 NEWTABLE, NEWCHAIN = 10 << 8 | 0, 10 << 8 | 3
-FAMILY = {"ip": 2, "inet": 1, "arp": 3, "netdev": 5, "bridge": 7}
+FAMILY = {"ip": 2, "ip6": 10, "inet": 1, "arp": 3, "netdev": 5, "bridge": 7}
 DROP, ACCEPT = 0, 1
 
 

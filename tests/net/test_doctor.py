@@ -145,15 +145,36 @@ def test_doctor_finds_an_ingress_qdisc_and_leaves_clsact_alone(world):
 
 
 def test_doctor_finds_a_firewall_by_its_effect(world):
-    for name, hook, policy in (("in", IN, nft.DROP), ("out", OUT, nft.DROP)):
-        host = world.host(name, world.lan())
-        nft.chain(host, "ip", hook, policy)
-        check_only(doctor(host), "firewall-tunnel", "firewall-mdns")
-        env = {"BASILISK_TAP_HELPER": "none"}  # then all depends on it
-        check_only(doctor(host, env=env), "helper-none", "firewall-tunnel", "firewall-mdns")
+    for family, hook, name in (
+        ("ip", IN, "IPv4"), ("ip", OUT, "IPv4"), ("inet", IN, "IPv4 and IPv6"),
+        ("inet", OUT, "IPv4 and IPv6"),
+    ):  # fmt: skip
+        host = world.host(f"{family}{hook}", world.lan())
+        nft.chain(host, family, hook, nft.DROP)
+        answer = doctor(host)
+        check_only(answer, "firewall-tunnel", "firewall-mdns")
+        for found in findings(answer[1]).values():
+            assert f" to {name} on nic: " in found["what"], found
+    env = {"BASILISK_TAP_HELPER": "none"}  # then all depends on it
+    check_only(doctor(host, env=env), "helper-none", "firewall-tunnel", "firewall-mdns")
     host = world.host("open", world.lan())
-    nft.chain(host, "ip", IN, nft.ACCEPT)
-    check_only(doctor(host))
+    nft.chain(host, "inet", IN, nft.ACCEPT)
+    answer = doctor(host)
+    check_only(answer)
+    assert not [f for f in answer[1]["findings"] if "firewall" in f["check"]], answer
+
+
+def test_doctor_notes_a_firewall_for_ipv6_alone(world):
+    """Peers take IPv4 where they have it; where they have not, it is in the way."""
+    host = desk(world)
+    nft.chain(host, "ip6", IN, nft.DROP)
+    answer = doctor(host)
+    check_only(answer)
+    notes = findings(answer[1], problem=False)
+    for check in ("firewall-tunnel", "firewall-mdns"):
+        assert " to IPv6 on nic: " in notes[check]["what"], notes
+    host.ip("addr flush dev nic scope global")
+    check_only(doctor(host), "firewall-tunnel", "firewall-mdns")
 
 
 def test_firewall_probe_stays_on_this_host(world):
@@ -209,6 +230,33 @@ def test_doctor_finds_a_mac_of_another_host_with_an_address_of_ours(world):
                 peer.receive(0.2)
             what = check_only((process.wait(), json.loads(process.stdout)), check)
             assert twin.hex(":") in what and " copy has " in what.replace("on copy", "copy"), what
+
+
+def copy_with_mac(world, lan, desk, mac):
+    """A machine that announces nothing, with that address; the desk has just heard of it."""
+    copy = world.host("copy", lan)
+    copy.ip("link set nic down", f"link set nic address {mac.hex(':')}", "link set nic up")
+    assert desk.run(["ping", "-c1", "-W5", copy.address]).returncode == 0
+    return copy
+
+
+def test_doctor_finds_an_address_of_ours_at_a_machine_that_announces_nothing(world):
+    lan = world.lan()
+    host = world.host("desk", lan)
+    host.sysctl("net/ipv4/neigh/nic/delay_first_probe_time", "1")
+    mac = own_mac(host)
+    copy = copy_with_mac(world, lan, host, mac)
+    what = check_only(doctor(host), "mac-clash")
+    assert f"the Mac {mac.hex(':')} at {copy.address} has an address of this user's" in what
+    # the neighbour is known still, but nobody is there any more
+    copy.ip("link set nic down")
+    host.ip(f"neigh replace {copy.address} dev nic lladdr {mac.hex(':')} nud stale")
+    check_only(doctor(host))
+    copy.ip(f"link set nic address {(mac[:4] + bytes((0xAB, 0xC0))).hex(':')}", "link set nic up")
+    host.ip("neigh flush dev nic")
+    assert host.run(["ping", "-c1", "-W5", copy.address]).returncode == 0
+    host.ip(f"neigh change {copy.address} dev nic nud stale")  # the kernel has to ask again
+    assert copy.address in check_only(doctor(host), "cloned-machine-id")
 
 
 def test_doctor_is_not_surprised_by_macs_of_this_host(world):
