@@ -43,6 +43,12 @@ static void note_interruption(struct nl *nl, int len)
 	}
 }
 
+/* What libmnl has in errno is what an answer says, which need not be an error's number. */
+static int answered_error(void)
+{
+	return errno > 0 ? -errno : -EIO;
+}
+
 /*
  * #syscall sendto fd=ROUTE|GENERIC
  * #syscall recvmsg fd=ROUTE|GENERIC
@@ -67,7 +73,7 @@ int nl_ask(struct nl *nl, mnl_cb_t each, void *user)
 		if (more < 0 && (errno == EPROTO || errno == ESRCH))
 			more = MNL_CB_OK;
 		else if (more < 0)
-			return -errno;
+			return answered_error();
 	} while (more != MNL_CB_STOP);
 	return 0;
 }

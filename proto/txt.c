@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "number.h"
+#include "utf8.h"
 
 static size_t string_encode(uint8_t *at, const char *key, const char *value)
 {
@@ -34,28 +35,6 @@ size_t txt_encode(const struct txt *txt, uint8_t *rdata)
 	len += string_encode(rdata + len, "mode", txt->bridged ? "bridge" : "p2p");
 	len += string_encode(rdata + len, "hostname", hostname);
 	len += string_encode(rdata + len, "attach", attach_name(txt->attach));
-	return len;
-}
-
-/* Bytes of the UTF-8 character at @p (RFC 3629), or 0 if it is none or a control character. */
-static size_t utf8_len(const uint8_t *p, size_t left)
-{
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	uint32_t c;
-
-	if (len == 0 || len > left || p[0] > 0xf4)
-		return 0;
-	if (len == 1)
-		return p[0] >= ' ' && p[0] != 0x7f;
-	c = p[0] & (0xffu >> (len + 1));
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < smallest[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || c < 0xa0)
-		return 0;
 	return len;
 }
 

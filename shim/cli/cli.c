@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "number.h"
+#include "utf8.h"
 
 int cli_fail(int status, const char *format, ...)
 {
@@ -120,37 +121,26 @@ char **cli_split(char *text)
 	return lines;
 }
 
-/* Bytes of the UTF-8 character at @p, or 0. */
-static size_t utf8_len(const unsigned char *p)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if (p[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return len;
-}
-
 void cli_json_string(FILE *file, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	size_t left = strlen(text);
 
 	fputc('"', file);
-	while (*p) {
-		size_t len = utf8_len(p);
+	while (left) {
+		size_t len = utf8_len(text, left);
+		const unsigned char c = (unsigned char)*text;
 
-		if (!len)
+		if (!len && c < ' ')
+			fprintf(file, "\\u%04x", c);
+		else if (!len)
 			fputs("\xef\xbf\xbd", file);
-		else if (*p == '"' || *p == '\\')
-			fprintf(file, "\\%c", *p);
-		else if (*p < ' ')
-			fprintf(file, "\\u%04x", *p);
+		else if (c == '"' || c == '\\')
+			fprintf(file, "\\%c", c);
 		else
-			fwrite(p, 1, len, file);
-		p += len ? len : 1;
+			fwrite(text, 1, len, file);
+		len += !len;
+		text += len;
+		left -= len;
 	}
 	fputc('"', file);
 }

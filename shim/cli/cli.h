@@ -57,7 +57,7 @@ bool cli_user(const char *name, uid_t *uid);
 /* Splits @text at its line ends, in place. The array's end is NULL; freed by the caller. */
 char **cli_split(char *text);
 
-/* @text as a JSON string, quotes and all. What is not UTF-8 comes out as U+FFFD. */
+/* @text as a JSON string, quotes and all. What a terminal should not see comes out as U+FFFD. */
 void cli_json_string(FILE *file, const char *text);
 
 #endif

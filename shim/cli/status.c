@@ -53,7 +53,8 @@ static bool is_number(const char *key, const char *text)
 		if (strcmp(key, strings[i]) == 0)
 			return false;
 	}
-	return *text && text[strspn(text, "0123456789")] == '\0';
+	/* JSON has no number with a zero before it */
+	return *text && text[strspn(text, "0123456789")] == '\0' && (*text != '0' || !text[1]);
 }
 
 static void print_json_pair(const char *key, const char *text, bool first)

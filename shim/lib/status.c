@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "device.h"
+#include "utf8.h"
 
 #define CLIENTS_MAX 8
 
@@ -255,6 +256,21 @@ void status_stop(struct status *status)
 
 /* ---- the asking side ---- */
 
+/* The answer on @fd, as lines that a terminal may see. Its length, or -1 and errno. */
+static ssize_t take_answer(int fd, char *text)
+{
+	ssize_t n = recv(fd, text, STATUS_TEXT_SIZE - 1, 0);
+
+	for (ssize_t at = 0, len; at < n; at += len) {
+		len = (ssize_t)utf8_len(text + at, (size_t)(n - at));
+		if (!len && text[at] != '\n')
+			text[at] = '?';
+		len += !len;
+	}
+	text[n < 0 ? 0 : n] = '\0';
+	return n;
+}
+
 ssize_t status_ask(uid_t uid, unsigned int slot, char *text)
 {
 	static const struct timeval patience = { .tv_sec = STATUS_ASK_MS / 1000 };
@@ -274,11 +290,9 @@ ssize_t status_ask(uid_t uid, unsigned int slot, char *text)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0 &&
 	    send(fd, "status", 6, MSG_NOSIGNAL) == 6)
-		n = recv(fd, text, STATUS_TEXT_SIZE - 1, 0);
+		n = take_answer(fd, text);
 	if (n < 0)
 		n = errno == EAGAIN ? -ETIMEDOUT : -errno;
-	else
-		text[n] = '\0';
 	close(fd);
 out:
 	close(directory);

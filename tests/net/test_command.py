@@ -273,6 +273,38 @@ def test_status_of_one_that_does_not_answer(world):
     wait_until(lambda: command(attic, "status").returncode == 0, what="its answer")
 
 
+LIAR = r"""
+import os, socket
+os.mkdir("/tmp/basilisk-tap-7002", 0o700)
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind("/tmp/basilisk-tap-7002/slot-0.sock")
+listener.listen()
+print("listens", flush=True)
+while True:
+    with listener.accept()[0] as client:
+        client.recv(100)
+        client.send(
+            b"mode=p2p\x1b]0;owned\x07\nslot=007\nreason=\xc2\x9b2J \xff\xed\xa0\x80 caf\xc3\xa9"
+            b"\0 after\rover\nport=0\npeer=x\x7f heard=08 way=\x1b[31m\nlast=\xe2\x82"
+        )
+"""
+
+
+def test_status_shows_another_users_words_but_obeys_none(world):
+    """Root asks the emulators of all users; what calls itself one may be anybody's program."""
+    attic = world.host("attic", world.lan(), policy=REFUSE)
+    liar = attic.start(["/usr/bin/python3", "-c", LIAR], user="guest", name="stand-in")
+    liar.expect("listens", stream="stdout")
+    for words in ((), ("--json",)):
+        done = command(attic, "status", *words, user=None)
+        assert done.returncode == 0 and "caf\u00e9? after?over" in done.stdout, done
+        assert all(c.isprintable() or c == "\n" for c in done.stdout), done
+    emulator = json.loads(done.stdout)["emulators"][0]
+    assert (emulator["slot"], emulator["port"]) == ("007", 0), emulator
+    assert emulator["peers"] == [{"mac": "x?", "heard": "08", "way": "?[31m"}], emulator
+    assert emulator["last"] == "??", emulator
+
+
 # ---- mac
 
 
