@@ -61,9 +61,9 @@ static bool is_dropped(bool net_admin, bool bounding)
 	if (!read_sets(&sets) || sets.permitted != left || sets.effective != left ||
 	    sets.inheritable != 0)
 		return false;
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1 ||
-		    (bounding && prctl(PR_CAPBSET_READ, cap) == 1))
+	for (int cap = 0, bound; (bound = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++)
+		if ((bounding && bound) ||
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
 			return false;
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_DUMPABLE) == 0;
 }
@@ -98,10 +98,12 @@ int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group, struct
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (root) {
 		err = prctl(PR_SET_SECUREBITS, SECUREBITS);
+		/* not CAPNG_CLEAR_BOUNDING, which opens /proc three times while still root */
+		for (int cap = 0; !err && prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+			err = prctl(PR_CAPBSET_DROP, cap);
 		if (!err)
 			err = capng_change_id((int)user, (int)group,
-					      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING |
-						      CAPNG_CLEAR_AMBIENT);
+					      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT);
 	} else {
 		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 		err = capng_apply(CAPNG_SELECT_CAPS);

@@ -102,7 +102,7 @@ static struct tc_place memory(const struct hub *hub, unsigned int did)
 int hub_remember(struct nl *nl, struct hub *hub, unsigned int did)
 {
 	hub->done |= did;
-	return tc_replace(nl, memory(hub, did), PROGRAM_MARK, NULL, NULL);
+	return tc_ensure(nl, memory(hub, did), PROGRAM_MARK, NULL, NULL);
 }
 
 static int forget_all(struct nl *nl, struct hub *hub)
@@ -190,8 +190,8 @@ static int build_switch(struct nl *nl, uint32_t host, const struct plan *plan, b
 		const struct tc_place place = { hub->lan, filters[i].direction,
 						filters[i].preference, 1 };
 
-		err = filters[i].wanted ? tc_replace(nl, place, filters[i].program, filters[i].mac,
-						     filters[i].actions) :
+		err = filters[i].wanted ? tc_ensure(nl, place, filters[i].program, filters[i].mac,
+						    filters[i].actions) :
 					  tc_remove(nl, place);
 	}
 	return err;
@@ -211,7 +211,7 @@ static int prepare_end(struct nl *nl, int index, const struct mac *mac)
 		err = tc_has_clsact(nl, index);
 	if (err == 0)
 		err = tc_ensure_clsact(nl, index);
-	return err < 0 ? err : tc_replace(nl, last, PROGRAM_DROP, NULL, NULL);
+	return err < 0 ? err : tc_ensure(nl, last, PROGRAM_DROP, NULL, NULL);
 }
 
 static int link_up(struct nl *nl, int index)
@@ -350,9 +350,9 @@ int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
 					  { TC_END, 0, 0 } };
 	const struct tc_action copy[] = { { TC_MIRROR_ON, tap->index, TC_EGRESS },
 					  { TC_END, 0, 0 } };
-	int err = tc_replace(nl, own, PROGRAM_DESTINATION, &tap->guest, take);
+	int err = tc_ensure(nl, own, PROGRAM_DESTINATION, &tap->guest, take);
 
-	return err ? err : tc_replace(nl, all, PROGRAM_GROUP_FROM_OTHERS, &tap->guest, copy);
+	return err ? err : tc_ensure(nl, all, PROGRAM_GROUP_FROM_OTHERS, &tap->guest, copy);
 }
 
 struct places {

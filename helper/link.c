@@ -151,13 +151,20 @@ int link_find(struct nl *nl, const char *name, int index, struct link *link)
 	return err ? err : link->index ? 0 : -ENODEV;
 }
 
-int link_each(struct nl *nl, link_each_fn *each, void *user)
+int link_each(struct nl *nl, const char *kind, link_each_fn *each, void *user)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+	struct nlmsghdr *message = nl_begin(nl, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header));
 	struct link_walk walk = { .each = each, .user = user };
+	struct nlattr *info;
 	int err;
 
-	leave_out_counters(nl, nl_begin(nl, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header)));
+	leave_out_counters(nl, message);
+	if (kind) {
+		info = mnl_attr_nest_start(message, IFLA_LINKINFO);
+		mnl_attr_put_str(message, IFLA_INFO_KIND, kind);
+		mnl_attr_nest_end(message, info);
+	}
 	err = nl_ask(nl, on_link, &walk);
 	return err ? err : walk.result;
 }

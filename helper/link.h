@@ -47,9 +47,12 @@ struct link_change {
 /* Looks @name up, or @index where @name is NULL. 0, -ENODEV, or another negative errno. */
 int link_find(struct nl *nl, const char *name, int index, struct link *link);
 
-/* Calls @each for every interface; it ends the walk by a result other than 0, which is returned. */
+/*
+ * Calls @each for every interface; it ends the walk by a result other than 0, which is returned.
+ * @kind: only of that kind, or NULL; a kernel that does not know the wish (before 4.6) names all.
+ */
 typedef int link_each_fn(const struct link *link, void *user);
-int link_each(struct nl *nl, link_each_fn *each, void *user);
+int link_each(struct nl *nl, const char *kind, link_each_fn *each, void *user);
 
 int link_set(struct nl *nl, int index, const struct link_change *change);
 

@@ -22,9 +22,9 @@ static int put_filters(struct nl *nl, const struct hub *hub, enum tc_direction d
 	const struct tc_place unicast = { hub->uplink, direction, PREFERENCE_UNICAST, 1 };
 	const struct tc_action copy[] = { { TC_MIRROR_ON, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
 	const struct tc_action take[] = { { TC_REDIRECT, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
-	int err = tc_replace(nl, group, PROGRAM_OUTSIDE_TO_GROUP, guest, copy);
+	int err = tc_ensure(nl, group, PROGRAM_OUTSIDE_TO_GROUP, guest, copy);
 
-	return err ? err : tc_replace(nl, unicast, PROGRAM_OUTSIDE_TO_GUEST, guest, take);
+	return err ? err : tc_ensure(nl, unicast, PROGRAM_OUTSIDE_TO_GUEST, guest, take);
 }
 
 static int remove_filters(struct nl *nl, int index, enum tc_direction direction)

@@ -60,7 +60,7 @@ int tap_list(struct nl *nl, uint32_t host, struct taps *taps)
 
 	for (int tries = 0; tries < LIST_TRIES; tries++) {
 		taps->count = 0;
-		err = link_each(nl, list_link, &l);
+		err = link_each(nl, "tun", list_link, &l);
 		if (err || !nl->interrupted)
 			return err;
 	}
@@ -225,9 +225,9 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	if (!err)
 		err = tc_ensure_clsact(nl, tap->index);
 	if (!err)
-		err = tc_replace(nl, rest, PROGRAM_DROP, NULL, NULL);
+		err = tc_ensure(nl, rest, PROGRAM_DROP, NULL, NULL);
 	if (!err)
-		err = tc_replace(nl, entry, PROGRAM_SOURCE, &tap->guest, to_hub);
+		err = tc_ensure(nl, entry, PROGRAM_SOURCE, &tap->guest, to_hub);
 	if (!err)
 		err = link_set(nl, tap->index,
 			       &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });

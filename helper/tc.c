@@ -105,35 +105,102 @@ int tc_ensure_clsact(struct nl *nl, int index)
 	return err < 0 ? err : 0;
 }
 
-static int put_action(struct nlmsghdr *message, const struct tc_action *action, uint16_t n)
+static struct tc_mirred mirred_of(const struct tc_action *action)
 {
-	bool in = action->direction == TC_INGRESS;
-	struct tc_mirred mirred = { .ifindex = (uint32_t)action->index };
-	struct nlattr *outer, *options;
+	const bool in = action->direction == TC_INGRESS, take = action->kind == TC_REDIRECT;
 
-	switch (action->kind) {
-	case TC_MIRROR:
-	case TC_MIRROR_ON:
-	case TC_MIRROR_IN:
-		mirred.eaction = in ? TCA_INGRESS_MIRROR : TCA_EGRESS_MIRROR;
-		mirred.action = action->kind == TC_MIRROR    ? TC_ACT_PIPE :
-				action->kind == TC_MIRROR_ON ? TC_ACT_UNSPEC :
-							       TC_ACT_OK;
-		break;
-	case TC_REDIRECT:
-		mirred.eaction = in ? TCA_INGRESS_REDIR : TCA_EGRESS_REDIR;
-		mirred.action = TC_ACT_STOLEN;
-		break;
-	case TC_END:
-		return -EINVAL;
-	}
-	outer = mnl_attr_nest_start(message, n);
+	return (struct tc_mirred){
+		.ifindex = (uint32_t)action->index,
+		.eaction = in && take ? TCA_INGRESS_REDIR :
+			   in	      ? TCA_INGRESS_MIRROR :
+			   take	      ? TCA_EGRESS_REDIR :
+					TCA_EGRESS_MIRROR,
+		.action = take			       ? TC_ACT_STOLEN :
+			  action->kind == TC_MIRROR    ? TC_ACT_PIPE :
+			  action->kind == TC_MIRROR_ON ? TC_ACT_UNSPEC :
+							 TC_ACT_OK,
+	};
+}
+
+static void put_action(struct nlmsghdr *message, const struct tc_action *action, uint16_t n)
+{
+	const struct tc_mirred mirred = mirred_of(action);
+	struct nlattr *outer = mnl_attr_nest_start(message, n), *options;
+
 	mnl_attr_put_strz(message, TCA_ACT_KIND, "mirred");
 	options = mnl_attr_nest_start(message, TCA_ACT_OPTIONS);
 	mnl_attr_put(message, TCA_MIRRED_PARMS, sizeof(mirred), &mirred);
 	mnl_attr_nest_end(message, options);
 	mnl_attr_nest_end(message, outer);
-	return 0;
+}
+
+/* What a filter is to be, and whether it is that already. */
+struct wanted {
+	const struct program *program;
+	const struct tc_action *actions;
+	bool stands;
+};
+
+/* The attribute of that type at the start of a nest, or NULL. */
+static const struct nlattr *nested(const struct nlattr *nest, uint16_t type)
+{
+	const struct nlattr *attr;
+
+	if (nest)
+		mnl_attr_for_each_nested(attr, nest)
+			if (mnl_attr_get_type(attr) == type)
+				return attr;
+	return NULL;
+}
+
+static bool is_mirred(const struct nlattr *action, const struct tc_action *wanted)
+{
+	const struct nlattr *kind = nested(action, TCA_ACT_KIND);
+	const struct nlattr *parms = nested(nested(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
+	const struct tc_mirred m = mirred_of(wanted);
+	struct tc_mirred is;
+
+	if (!kind || !nl_is(kind, "mirred") || !parms ||
+	    mnl_attr_get_payload_len(parms) < sizeof(is))
+		return false;
+	memcpy(&is, mnl_attr_get_payload(parms), sizeof(is));
+	return is.ifindex == m.ifindex && is.eaction == m.eaction && is.action == m.action;
+}
+
+static bool has_actions(const struct nlattr *list, const struct tc_action *wanted)
+{
+	const struct nlattr *attr;
+
+	if (list)
+		mnl_attr_for_each_nested(attr, list)
+			if (!wanted || wanted->kind == TC_END || !is_mirred(attr, wanted++))
+				return false;
+	return !wanted || wanted->kind == TC_END;
+}
+
+static int on_standing(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attr, *kind = NULL, *options = NULL, *code, *flags;
+	struct wanted *wanted = user;
+	const size_t len = wanted->program->len * sizeof(wanted->program->code[0]);
+
+	if (message->nlmsg_type != RTM_NEWTFILTER || !nl_payload(message, sizeof(struct tcmsg)))
+		return MNL_CB_STOP;
+	mnl_attr_for_each(attr, message, sizeof(struct tcmsg)) {
+		if (mnl_attr_get_type(attr) == TCA_KIND)
+			kind = attr;
+		if (mnl_attr_get_type(attr) == TCA_OPTIONS)
+			options = attr;
+	}
+	code = nested(options, TCA_BPF_OPS);
+	flags = nested(options, TCA_BPF_FLAGS);
+	wanted->stands = kind && nl_is(kind, "bpf") && code &&
+			 mnl_attr_get_payload_len(code) == len &&
+			 memcmp(mnl_attr_get_payload(code), wanted->program->code, len) == 0 &&
+			 (flags ? nl_number(flags) : 0) ==
+				 (wanted->program->direct ? TCA_BPF_FLAG_ACT_DIRECT : 0) &&
+			 has_actions(nested(options, TCA_BPF_ACT), wanted->actions);
+	return MNL_CB_STOP;
 }
 
 static struct tcmsg filter_header(struct tc_place place)
@@ -146,15 +213,32 @@ static struct tcmsg filter_header(struct tc_place place)
 						     htons(ETH_P_ALL)) };
 }
 
-int tc_replace(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	       const struct tc_action *actions)
+/*
+ * Looking costs the kernel a fourth of replacing. An action whose interface has gone, or moved to
+ * another namespace, names no interface any more, and so is seen.
+ */
+static bool stands(struct nl *nl, const struct tcmsg *header, const struct program *program,
+		   const struct tc_action *actions)
+{
+	struct wanted wanted = { .program = program, .actions = actions };
+	struct nlmsghdr *message = nl_begin(nl, RTM_GETTFILTER, 0, header, sizeof(*header));
+
+	message->nlmsg_flags &= (uint16_t)~NLM_F_ACK; /* the one answer ends it */
+	mnl_attr_put_strz(message, TCA_KIND, "bpf");
+	return nl_ask(nl, on_standing, &wanted) == 0 && wanted.stands;
+}
+
+int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	      const struct tc_action *actions)
 {
 	const struct program program = program_make(name, mac);
 	const struct tcmsg header = filter_header(place);
-	struct nlmsghdr *message =
-		nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
 	struct nlattr *options, *list;
+	struct nlmsghdr *message;
 
+	if (stands(nl, &header, &program, actions))
+		return 0;
+	message = nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	options = mnl_attr_nest_start(message, TCA_OPTIONS);
 	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program.len);
@@ -179,7 +263,8 @@ int tc_remove(struct nl *nl, struct tc_place place)
 
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	err = nl_ask(nl, NULL, NULL);
-	/* no filter, no preference, no clsact, no interface, none that takes filters (shared blocks) */
+	/* no filter, no preference, no clsact, no interface, none that takes filters (shared
+	 * blocks) */
 	return err == -ENOENT || err == -EINVAL || err == -ENODEV || err == -EOPNOTSUPP ? 0 : err;
 }
 

@@ -44,11 +44,12 @@ int tc_has_clsact(struct nl *nl, int index);
 int tc_ensure_clsact(struct nl *nl, int index);
 
 /*
- * Creates the filter, or replaces whatever stands there, with program @name for @mac (see
- * program_make()). @actions up to TC_END, or NULL for a verdict.
+ * Ensures that the filter stands there, with program @name for @mac (see program_make()): what
+ * stands there otherwise, or points to an interface that is gone, is replaced in one step; what is
+ * right is left alone. @actions up to TC_END, or NULL for a verdict.
  */
-int tc_replace(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	       const struct tc_action *actions);
+int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	      const struct tc_action *actions);
 
 /* Removes the filter, and its preference with the last one. 0 also where there was none. */
 int tc_remove(struct nl *nl, struct tc_place place);

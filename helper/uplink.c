@@ -158,7 +158,7 @@ static int find_card(struct nl *route, struct nl *generic, struct link *link, co
 	*wired = link->index && is_card(link) && is_wireless(generic, link->index) == 0;
 	if (*wired)
 		return 0;
-	err = link_each(route, collect_card, &cards);
+	err = link_each(route, NULL, collect_card, &cards);
 	for (size_t i = 0; !err && i < cards.count; i++) {
 		if (is_wireless(generic, cards.link[i].index))
 			continue;

@@ -6,7 +6,7 @@ import re
 import signal
 
 import guest_ip
-from helper import HELPER, taps
+from helper import HELPER, ask, taps
 from netstate import NetState, difference
 from proc import wait_until
 from wire import BROADCAST
@@ -25,6 +25,11 @@ def release(host):
     wait_until(lambda: not taps(host), what="the end of the TAPs")
     done = host.run([HELPER, "--release"])
     assert done.returncode == 0, done
+
+
+def repair(host, slot=0):
+    """Ask for a repair run of the TAP in that slot."""
+    return ask(host, "--repair", f"--slot={slot}", "--br=auto")
 
 
 @contextlib.contextmanager

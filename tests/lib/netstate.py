@@ -221,6 +221,7 @@ class NetState:
             self.names[handle] if handle > 1 and handle in self.names else f"{handle:x}",
             text(found[1]),
             options.get(5, b"").hex(),  # TCA_BPF_OPS
+            options.get(8, b"").hex() or "0",  # TCA_BPF_FLAGS
         ]
         for _, action in attributes(options.get(1, b"")):  # TCA_BPF_ACT
             words.append(self.action(action))

@@ -2,9 +2,8 @@
 """Uplinks of other kinds, and an uplink that changes while guests are attached to it."""
 import contextlib
 
-from desk import check_ip, check_reaches, release, two, unchanged
+from desk import check_ip, check_reaches, release, repair, two, unchanged
 from guest import Guest
-from helper import ask
 from netstate import NetState
 from proc import wait_until
 from wire import BROADCAST, Wire
@@ -108,10 +107,6 @@ def test_card_that_keeps_no_list_of_addresses_takes_everything_while_it_is_neede
 def await_lan(desk, machine):
     """A switch takes a moment to see that something is plugged in again."""
     wait_until(lambda: desk.run(PING + [machine.address]).returncode == 0, what="the LAN")
-
-
-def repair(host, slot=0):
-    return ask(host, "--repair", f"--slot={slot}", "--br=auto")
 
 
 def test_repair_follows_a_new_mac_of_the_card(world):

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Filters that stand as they should are left alone; any other is put right by the next run."""
+import struct
+
+from desk import release, repair, tc, two
+from guest import Guest
+from netstate import NetState
+
+WAYS = {"in": "ingress", "out": "egress"}
+
+
+class Filter:
+    """One line of NetState's, as words for tc(8)."""
+
+    def __init__(self, net, line):
+        _, self.card, way, preference, handle, kind, code, flags, *actions = line.split()
+        index = {name: number for number, name in net.names.items()}
+        handle = index.get(handle) or int(handle, 16)
+        self.place = f"dev {self.card} {WAYS[way]} protocol all pref {preference} handle {handle} {kind}"
+        ops = [struct.unpack("=HBBI", bytes.fromhex(code)[at : at + 8]) for at in range(0, len(code) // 2, 8)]
+        self.code = [f"{len(ops)}", *(f"{c} {jt} {jf} {k}" for c, jt, jf, k in ops)]
+        self.verdict = flags != "0"
+        self.actions = [action.split(":") for action in actions]
+
+    def replace(self, host, code, rest):
+        words = ["tc", "filter", "replace", *self.place.split(), "bytecode", ",".join(code)]
+        done = host.run([*words, *rest.split()])
+        assert done.returncode == 0, done
+
+
+def filters(net):
+    """All of the desk's, each as one line; not the kernel's line for the preference as a whole."""
+    list(net.links())
+    list(net.qdiscs())
+    return sorted(line for line in net.filters() if line.split()[4] != "0")
+
+
+def damages(host, each):
+    """Ways to change one filter and leave it in its place, or to take it away."""
+    action = "action mirred egress redirect dev lo"
+    kept, other = ("direct-action", action) if each.verdict else (action, "direct-action")
+    count, *most, last = each.code
+    word = last.split()
+    near = [count, *most, " ".join([*word[:3], str(int(word[3]) ^ 1)])]
+    longer = [str(int(each.code[0]) + 1), *each.code[1:], "6 0 0 0"]
+    yield "another program", lambda: each.replace(host, ["1", "6 0 0 0"], kept)
+    yield "another constant", lambda: each.replace(host, near, kept)
+    yield "one instruction more", lambda: each.replace(host, longer, kept)
+    yield "verdict and action swapped", lambda: each.replace(host, each.code, other)
+    if not each.verdict:
+        more = f"action mirred egress mirror dev {each.card} {action}"
+        yield "no action", lambda: each.replace(host, each.code, "")
+        yield "another interface", lambda: each.replace(host, each.code, action)
+        if len(each.actions) == 1:
+            _, way, verdict, target = each.actions[0]
+            out, take = way in "12", way in "13"
+            turned = f"{'ingress' if out else 'egress'} {'redirect' if take else 'mirror'} dev {target}"
+            kept_way = f"{'egress' if out else 'ingress'} {'redirect' if take else 'mirror'} dev {target}"
+            control = {"-1": "continue", "0": "pass", "4": "stolen"}[verdict]
+            yield "the other way", lambda: each.replace(
+                host, each.code, f"action mirred {turned}" + ("" if take else f" {control}")
+            )
+            if not take:
+                yield "another end", lambda: each.replace(host, each.code, f"action mirred {kept_way} drop")
+        yield "one action more", lambda: each.replace(host, each.code, more)
+    yield "gone", lambda: tc(host, f"filter del {each.place}")
+
+
+def check_put_right(desk):
+    with NetState(desk) as net:
+        right = filters(net)
+        assert len(right) > 8, right
+        # bthub's on the way out only remember what was done to the card: that they stand is all
+        for line in (line for line in right if not line.startswith("filter bthub out")):
+            for what, damage in damages(desk, Filter(net, line)):
+                damage()
+                assert filters(net) != right, (line, what)
+                answer = repair(desk)
+                assert answer.status == 0, (line, what, answer)
+                assert filters(net) == right, (line, what, set(right) ^ set(filters(net)))
+
+
+def test_any_filter_that_was_changed_is_put_right(world):
+    _, desk = two(world)
+    guest = Guest(desk)
+    check_put_right(desk)
+    guest.close()
+    release(desk)
+
+
+def test_filters_of_a_joined_bridge_that_were_changed_are_put_right(world):
+    desk = world.host("desk", world.lan(), policy="allow all\njoin br0\n")
+    desk.ip("link add br0 type bridge", "link set br0 up", "link set nic master br0")
+    guest = Guest(desk)
+    assert guest.reply.attach == "join", guest.reply
+    check_put_right(desk)
+    guest.close()
+    release(desk)
