@@ -108,14 +108,17 @@ int decide(struct run *run)
 	if (decide_read_files(run))
 		return -1;
 	if (request->socket)
-		err = handover_receive(run->early.route, request, &run->caller, outcome);
+		err = handover_receive(run->early.route, request, &run->caller, &refusal);
 	else if (request->verb == REQUEST_RELEASE)
 		err = 0;
 	else
 		err = handover_check(request->fd, run->caller.uid, &run->caller.pid, outcome);
-	if (err)
+	if (err && request->fd < 0)
+		*outcome = refusal;
+	if (outcome->code)
 		return err;
-	refuse(run, &refusal);
+	if (!err)
+		refuse(run, &refusal);
 	err = early_arrange(&run->early, request->fd, outcome);
 	if (err)
 		return err;

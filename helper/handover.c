@@ -60,6 +60,7 @@ static int read_message(struct request *request, struct outcome *outcome)
 {
 	char message[REQUEST_MESSAGE_MAX + 1];
 	char *words[REQUEST_WORDS_MAX + 2] = { "" };
+	struct request asked;
 	int err = say_wait(0, POLLIN), count;
 	ssize_t len;
 
@@ -70,11 +71,12 @@ static int read_message(struct request *request, struct outcome *outcome)
 	if (count < 0)
 		return outcome_set(outcome, OUTCOME_USAGE, "the request is no message of words");
 	/* --fd in the words is the caller's number for his end; ours is the connection */
-	err = request_parse(count + 1, words, request, outcome);
+	err = request_parse(count + 1, words, &asked, outcome);
 	if (err)
 		return err;
-	if (request->verb > REQUEST_REPAIR || request->socket)
+	if (asked.verb > REQUEST_REPAIR || asked.socket)
 		return outcome_set(outcome, OUTCOME_USAGE, "only a TAP can be asked for here");
+	*request = asked;
 	request->fd = 0;
 	return 0;
 }
@@ -92,6 +94,9 @@ int handover_receive(int route, struct request *request, struct caller *caller,
 				   "--socket is for a service manager, not for a setuid helper");
 	if (look_at_peer(0, &peer, &why))
 		return outcome_set(outcome, OUTCOME_BAD_DESCRIPTOR, "descriptor 0 %s", why);
+	/* from here on whoever asks is told why not, whatever his words were */
+	request->fd = 0;
+	request->has_slot = true;
 	if (getsockopt(0, SOL_SOCKET, SO_PEERGROUPS, caller->groups, &groups) < 0)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "the caller's groups: %s",
 				   strerror(errno));

@@ -23,6 +23,7 @@ int handover_check(int fd, uint32_t uid, int *pid, struct outcome *outcome);
  * Socket mode: descriptor 0 is the accepted connection of a caller, who is told by the kernel,
  * and whose request is the one message he sends. Only where whoever started us gave us
  * our privilege (not setuid, not by file), and for callers in network namespace of @route.
+ * 0, or -1 with @outcome; @request->fd is 0 once there is somebody to be told of it.
  */
 int handover_receive(int route, struct request *request, struct caller *caller,
 		     struct outcome *outcome);
