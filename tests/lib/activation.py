@@ -1,60 +1,64 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Stands in for systemd's socket activation (Accept=yes), which needs a systemd that has booted.
+"""Socket activation (Accept=yes) by systemd-socket-activate, which is systemd's own accepting and
+handing over, without a systemd that has booted.
 
-As packaging/systemd/ says: each connection becomes the standard input of a helper of its own, which
-runs as a user without a name, with CAP_NET_ADMIN as its only, ambient, capability.
+What systemd does beside that is done here as packaging/systemd/ says: the socket is made, and each
+helper runs as a user without a name, with CAP_NET_ADMIN as its only, ambient, capability.  The
+units themselves, under a systemd that has booted: tests/vm/.
 """
 import os
+import re
 import socket
-import subprocess
-import threading
 
-from proc import enter
+from proc import Process, enter, wait_until
 
+PROGRAM = "/usr/bin/systemd-socket-activate"
 SOCKET = "/run/basilisk-tap.sock"
 DYNAMIC_USER = 61184
+NET_ADMIN = "-all,+net_admin"
+LOCKED = "+noroot,+noroot_locked,+no_setuid_fixup,+no_setuid_fixup_locked"
 
 
 class Activation:
-    def __init__(self, host, helper):
-        self.host = host
-        self.helper = helper
-        self.stderr = []
-
+    def __init__(self, host, helper, mode=0o666):
         def body():
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.bind(SOCKET)
-            os.chmod(SOCKET, 0o666)
-            sock.listen(16)
+            os.chmod(SOCKET, mode)
+            sock.listen(128)
             return sock
 
-        self.socket = host.inside(body)
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:  # closed
-                return
-            threading.Thread(target=self.one, args=(connection,), daemon=True).start()
-
-    def one(self, connection):
-        cap = "+net_admin"
-        argv = ["setpriv", f"--reuid={DYNAMIC_USER}", f"--regid={DYNAMIC_USER}", "--clear-groups"]
-        argv += ["--inh-caps=-all," + cap, "--ambient-caps=-all," + cap, "--bounding-set=-all," + cap]
-        argv += ["--no-new-privs", "--", self.helper, "--socket"]
-        with connection:
-            done = subprocess.run(
-                enter(self.host.namespaces, argv),
-                stdin=connection,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={},
-                pass_fds=tuple(self.host.namespaces.values()),
+        service = [
+            *("setpriv", f"--reuid={DYNAMIC_USER}", f"--regid={DYNAMIC_USER}", "--clear-groups"),
+            *(f"--inh-caps={NET_ADMIN}", f"--ambient-caps={NET_ADMIN}"),
+            *(f"--bounding-set={NET_ADMIN}", f"--securebits={LOCKED}", "--no-new-privs"),
+            *("--", "sh", "-c", 'exec "$0" --socket >/dev/null', helper),
+        ]
+        # outside of the host, which may have no systemd; the socket and who is started are inside
+        with host.inside(body) as sock:
+            start = f"exec 3<&{sock.fileno()} && LISTEN_PID=$$ LISTEN_FDS=1 exec {PROGRAM} "
+            argv = ["bash", "-c", start + '"$@"', "bash", "--accept", "--inetd", "--"]
+            self.process = Process(
+                argv + enter(host.namespaces, service),
+                name=f"{host.name}.{next(host.world.serial)}.activation",
+                folder=host.world.path(),
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb"},
+                pass_fds=(sock.fileno(), *host.namespaces.values()),
             )
-        self.stderr.append(done.stderr)
+        host.world.processes.append(self.process)
+
+    @property
+    def stderr(self):
+        return self.process.stderr
+
+    def statuses(self, count):
+        """How so many helpers ended, in no order."""
+
+        def ended():
+            found = re.findall(r"^Child \d+ died with code (\d+)$", self.stderr, re.MULTILINE)
+            return len(found) >= count and [int(number) for number in found]
+
+        return wait_until(ended, what=f"the end of {count} helpers")
 
     def close(self):
-        self.socket.close()
+        self.process.kill()

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Run the test functions of one file:  case.py FILE [NAME...]   or   case.py --list FILE
+"""Run the test functions of one file:  case.py FILE [BEGIN-OF-NAME...]   or   case.py --list FILE
 
-Each test_*(world) gets a new World, which is closed after it.  Prints one line for each test, which
-tests/run counts: `ok NAME`, `FAIL NAME`, `skip NAME: reason`, then details, indented.
+Each test_*(world) gets a new World, which is closed after it.  One that is @over() some of
+lib/ways.py is a test for each, as in test_NAME_by_setuid(world, way).
+
+Prints `plan NAME...`, and then one line for each test, which tests/run counts: `ok NAME`,
+`FAIL NAME`, `skip NAME: reason`, then details, indented.
 """
 import functools
 import importlib.util
@@ -50,7 +53,31 @@ def load(path):
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return [value for name, value in vars(module).items() if name.startswith("test_")]
+    found = [value for name, value in vars(module).items() if name.startswith("test_")]
+    return [test for function in found for test in variants(function)]
+
+
+def over(*ways):
+    def decorate(function):
+        function.ways = ways
+        return function
+
+    return decorate
+
+
+def variants(function):
+    """The function itself, or where it is @over() some ways one for each."""
+
+    def by(way):
+        def test(world):
+            with way.installed():
+                function(world, way)
+
+        test.__name__ = f"{function.__name__}_by_{way.name}"
+        test.limit = getattr(function, "limit", LIMIT)
+        return test
+
+    return [by(way) for way in function.ways] if hasattr(function, "ways") else [function]
 
 
 class TooLong(Exception):
@@ -83,9 +110,9 @@ def run(function):
 
 def main(path, names):
     failed = False
-    for function in load(path):
-        if names and function.__name__ not in names:
-            continue
+    tests = [t for t in load(path) if not names or t.__name__.startswith(tuple(names))]
+    print("plan", *(test.__name__ for test in tests), flush=True)
+    for function in tests:
         start = time.monotonic()
         word, reason, details = run(function)
         spent = f" ({time.monotonic() - start:.1f} s)" if word == "ok" else ""

@@ -11,13 +11,13 @@ from wire import Ether
 class Guest(Ether):
     """Closing it ends its TAP, as the end of an emulator does."""
 
-    def __init__(self, host, **options):
-        answer = helper.ask(host, **options)
+    def __init__(self, host, ask=helper.ask, **options):
+        answer = ask(host, **options)
         assert answer.status == 0, answer
         self.fd = answer.fd
-        self.mac = answer.reply.mac
-        self.reply = answer.reply
-        self.card = answer.reply.tap
+        self.reply = answer.reply  # None where it has no more room than for a byte
+        self.mac = helper.guest_mac(answer.fd)
+        self.card = helper.tap_name(answer.fd)
 
     def close(self):
         if self.fd is not None:

@@ -27,6 +27,7 @@ Reply = collections.namedtuple("Reply", "code attach slot mac tap uplink text")
 Answer = collections.namedtuple("Answer", "status stderr reply fd")
 
 TUNGETIFF = 0x800454D2
+SIOCGIFHWADDR = 0x8927
 
 
 def parse_reply(message):
@@ -40,6 +41,13 @@ def tap_name(fd):
     """The name of the TAP behind a descriptor; OSError when it is none."""
     answer = fcntl.ioctl(fd, TUNGETIFF, bytes(40))
     return answer[:16].split(b"\0")[0].decode()
+
+
+def guest_mac(fd):
+    """The guest's address, by the one that its TAP wears until somebody changes that."""
+    address = fcntl.ioctl(fd, SIOCGIFHWADDR, bytes(40))[18:24]
+    assert address[0] == 0xFE, address
+    return b"\xb2" + address[1:]
 
 
 def made_by(host, user, make):
@@ -92,13 +100,15 @@ def ask(host, *words, user="mac", slot=0, br="auto", argv0=HELPER):
 
 
 def ask_as_qemu(host, br="auto", user="mac"):
-    """QEMU's call. Returns (exit status, message, descriptor or None)."""
+    """QEMU's call: there is no reply but one NUL byte, and that only with a descriptor."""
     ours, theirs = pair(host, user)
     with ours, theirs:
         argv = [HELPER, "--use-vnet", f"--fd={theirs.fileno()}", f"--br={br}"]
         done = host.run(argv, user=user, pass_fds=(theirs.fileno(),))
         theirs.close()
-        return done.returncode, *receive(ours)
+        message, fd = receive(ours)
+        assert message == (b"" if fd is None else b"\0"), message
+        return Answer(done.returncode, done.stderr, None, fd)
 
 
 def refused(answer, name):

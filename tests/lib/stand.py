@@ -25,15 +25,20 @@ POLICY = {
 REACHES_LAN = "patch", "join", "bridge"
 REACHES_HOST = "patch", "host", "join"
 ATTACH = [HELPER, f"--fd={FD}", "--slot=0", "--br=auto"]
+OTHER = [*ATTACH[:2], "--slot=1", "--br=auto"]  # another user's
 RELEASE = [HELPER, "--release"]
 SECONDS = 3  # for a frame; many times what it takes
 
 
 class Stand:
+    """way: the one of ways.py in which the helper is asked; by itself, setuid root and by slot."""
+
     number = itertools.count(1)
 
-    def __init__(self, world, attachment):
+    def __init__(self, world, attachment, way=None):
         self.attachment = attachment
+        self.way = way
+        self.argv, self.other = (way.argv(0), way.argv(1)) if way else (ATTACH, OTHER)
         lan = world.lan()
         number = next(Stand.number)
         self.machine = world.host(f"machine{number}", lan, policy=None)
@@ -49,7 +54,7 @@ class Stand:
             beyond = world.host(f"beyond{number}", lan, policy=None)
         self.open_probe()
         self.wires = {"lan": Wire(beyond), "host": Wire(self.desk, self.card)}
-        self.user, self.root = Tracer(self.desk), Tracer(self.desk, user=None)
+        self.user, self.root = self.tracer("mac"), Tracer(self.desk, user=None)
         self.net = NetState(self.desk)
         self.serial = 0
         self.probe()
@@ -77,6 +82,9 @@ class Stand:
             f"route add default via {address.rpartition('.')[0]}.254",
         )
         self.card = "br0"
+
+    def tracer(self, user):
+        return self.way.tracer(self.desk, user) if self.way else Tracer(self.desk, user)
 
     # ---- host and LAN
     def open_probe(self):
@@ -110,7 +118,7 @@ class Stand:
     # ---- the helper
     def attach(self):
         """A whole attach; returns its End, which is a success."""
-        self.user.start(*ATTACH)
+        self.user.start(*self.argv)
         end = self.user.go()
         assert end.status == 0 and end.fd is not None, end
         return end
@@ -157,10 +165,14 @@ class Stand:
     def check_guest(self, end):
         """The descriptor is a TAP through which frames go to and fro, or at least out where this
         run was told to make do with less, and says why."""
+        os.set_blocking(end.fd, False)
+        if end.message == b"\0":  # QEMU's, which tells nothing more
+            self.prefix = helper.guest_mac(end.fd)[:4]
+            self.check_to_and_fro(end.fd, helper.guest_mac(end.fd))
+            return
         reply = helper.parse_reply(end.message)
         assert reply.code == "ok" and helper.tap_name(end.fd) == reply.tap, reply
         self.prefix = reply.mac[:4]
-        os.set_blocking(end.fd, False)
         if reply.attach == self.attachment:
             self.check_to_and_fro(end.fd, reply.mac)
         else:
@@ -183,7 +195,7 @@ class Stand:
                 wire.send(frame)
                 self.expect(fd, frame)
         if self.attachment == "none":
-            other = helper.ask(self.desk, slot=1)
+            other = (self.way or helper).ask(self.desk, slot=1)
             frame = self.frame(BROADCAST, mac)
             os.write(fd, frame)
             self.expect(other.fd, frame)

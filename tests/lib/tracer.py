@@ -50,8 +50,11 @@ def name_of(number):
 
 
 class Tracer:
-    def __init__(self, host, user="mac"):
-        self.host, self.user = host, user
+    """service: the user that a service manager runs the helper as, behind whose socket it is then
+    asked by the words of argv."""
+
+    def __init__(self, host, user="mac", service=None):
+        self.host, self.user, self.service = host, user, service
         self.pid = None
         program = host.world.path("tracer")  # hosts do not see the tree if it is in /tmp
         if not os.path.exists(program):
@@ -120,7 +123,10 @@ class Tracer:
     # ---- commands; each returns what happened: At or End
     def start(self, *argv, fd=FD):
         uid, gid, groups = self.host.identity(self.user) or (0, 0, [])
-        return self.command("start", uid, gid, ",".join(map(str, groups)) or "-", fd, *argv)
+        who = uid, gid, ",".join(map(str, groups)) or "-"
+        if self.service:
+            return self.command("serve", *who, self.service, *argv)
+        return self.command("start", *who, fd, *argv)
 
     def to(self, index):
         return self.command("to", index)

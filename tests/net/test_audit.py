@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The helper's line in the system's log, one for each decision, before the caller knows."""
 import os
+import select
 import socket
 import stat
 
 import helper
 import ns
-from helper import ask, close
+from case import over
+from desk import release
+from ways import WAYS
 
 
 def system_log(host):
@@ -28,24 +31,31 @@ def system_log(host):
     return host.inside(body)
 
 
-def test_every_decision_is_one_line_in_the_log(world):
+@over(*WAYS)
+def test_every_decision_is_one_line_in_the_log(world, way):
     host = world.host("desk", world.lan())
     with system_log(host) as log:
-        answer = ask(host)
-        line = log.recv(1024).decode()
-        assert line.startswith("<86>basilisk-tap-helper: uid=7001 pid="), line  # authpriv.info
-        for part in ("result=ok", "helper.conf:1", f"tap={answer.reply.tap}", "attach=patch", "uplink=nic"):
-            assert part in line, (part, line)
-        close(answer)
+        with way.guest(host) as guest:
+            line = log.recv(1024).decode()
+            assert line.startswith("<86>basilisk-tap-helper: uid=7001 pid="), line  # authpriv.info
+            for part in ("result=ok", "helper.conf:1", f"tap={guest.card}", "attach=patch",
+                         "uplink=nic"):  # fmt: skip
+                assert part in line, (part, line)
         host.policy("allow group netdev\ndeny user guest\n")
-        helper.refused(ask(host, user="guest"), "denied")
+        way.refused(way.ask(host, user="guest"), "denied")
         line = log.recv(1024).decode()
         assert "uid=7002" in line and "result=denied" in line and "helper.conf:2" in line, line
-        log.setblocking(False)
-        try:
-            raise AssertionError(log.recv(1024))
-        except BlockingIOError:
-            pass
+        way.refused(way.ask(host, br="a/b"), "bad-name")
+        assert "uid=7001" in (line := log.recv(1024).decode()) and "result=bad-name" in line, line
+        nothing_in(log)
+        release(host)
+        line = log.recv(1024).decode()
+        assert "uid=0" in line and "result=ok" in line, line
+        nothing_in(log)
+
+
+def nothing_in(log):
+    assert not select.select([log], [], [], 0)[0], log.recv(1024)
 
 
 def test_line_of_a_refused_command_line_goes_to_the_log_and_nowhere_else(world):

@@ -1,124 +1,269 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The helper, asked directly: what it hands over, and how it says no to bad input."""
-import os
-import socket
-
+"""The helper, asked in each of the ways that there are: what it hands over, and whom it refuses."""
 import helper
 import ns
-from desk import unchanged
-from helper import CODES, HELPER, ask, ask_as_qemu, close, refused, taps
+from case import over
+from desk import check_reaches, release, two, unchanged
+from helper import CODES, HELPER, close, taps
+from modes import without_privilege
 from proc import wait_until
-from world import ALLOW, USERS
+from ways import CAPABILITY, QEMU, SETUID, SOCKET, WAYS
+from wire import Wire
+from world import ALLOW, NETDEV, SYSTEM_USERS, USERS
 
 UID = USERS["mac"][0]
+OF_SLOTS = SETUID, CAPABILITY, SOCKET
 
 
 def desk(world, **options):
     return world.host("desk", world.lan(), **options)
 
 
-def one_line(text):
-    lines = text.splitlines()
-    assert len(lines) == 1 and lines[0].strip(), text
-    return lines[0]
+# ---- what it hands over
+@over(*WAYS)
+def test_allowed_user_gets_a_tap_on_the_lan_until_he_closes_it(world, way):
+    machine, host = two(world)
+    with unchanged(host):
+        with way.guest(host) as guest, Wire(machine) as lan, Wire(host) as wire:
+            slot = way.slots[0]
+            assert guest.card == f"btap{UID:x}-{slot:x}" and {guest.card} == taps(host)
+            assert guest.mac[0] == 0xB2
+            assert int.from_bytes(guest.mac[4:], "big") == (UID & 0xFFF) << 4 | slot
+            check_reaches(guest, lan, wire)
+        release(host)
 
 
-# ---- what it does when all is well
-def test_allowed_user_gets_a_tap_with_the_mac_of_the_slot(world):
+@over(*OF_SLOTS)
+def test_reply_tells_all_of_it(world, way):
     host = desk(world)
-    answer = ask(host, slot=3)
-    assert answer.status == 0 and answer.reply.code == "ok", answer
-    assert answer.reply.slot == 3 and answer.reply.attach == "patch", answer
-    assert answer.reply.uplink == "nic", answer
-    assert answer.reply.mac[0] == 0xB2
-    assert int.from_bytes(answer.reply.mac[4:], "big") == (UID & 0xFFF) << 4 | 3
-    assert helper.tap_name(answer.fd) == answer.reply.tap == f"btap{UID:x}-3"
+    answer = way.ask(host, slot=3)
+    reply = answer.reply
+    assert answer.status == 0 and reply.code == "ok" and reply.text == "", answer
+    assert (reply.slot, reply.attach, reply.uplink) == (3, "patch", "nic"), answer
+    assert reply.tap == helper.tap_name(answer.fd) == f"btap{UID:x}-3"
+    assert reply.mac == helper.guest_mac(answer.fd)
     close(answer)
-    wait_until(lambda: not taps(host), what="the end of the TAP")
 
 
-def test_slot_that_is_in_use_is_refused(world):
+@over(QEMU)
+def test_address_is_the_one_that_the_command_tells(world, way):
     host = desk(world)
-    first = ask(host, slot=0)
-    assert first.status == 0, first
-    refused(ask(host, slot=0), "slot-busy")
-    close(first)
+    told = host.run(["basilisk-tap", "mac"], user="mac").stdout.strip()
+    with way.guest(host) as guest:
+        assert guest.mac.hex(":") == told, told
 
 
-def test_quota_of_the_policy_is_kept(world):
+@over(*OF_SLOTS)
+def test_slot_that_is_in_use_is_refused(world, way):
+    host = desk(world)
+    with way.guest(host):
+        way.refused(way.ask(host), "slot-busy")
+
+
+@over(*OF_SLOTS)
+def test_slot_that_the_policy_has_not_is_refused(world, way):
     host = desk(world, policy=ALLOW + "max-taps 2\n")
-    answers = [ask(host, slot=slot) for slot in (0, 1)]
-    assert [answer.status for answer in answers] == [0, 0], answers
-    refused(ask(host, slot=2), "quota")
-    close(answers.pop())
+    assert "'max-taps' allows 0 to 1" in way.refused(way.ask(host, slot=2), "quota")
+
+
+@over(*WAYS)
+def test_quota_of_the_policy_is_kept(world, way):
+    host = desk(world, policy=ALLOW + "max-taps 2\n")
+    guests = [way.guest(host, slot=slot) for slot in (0, 1)]
+    names = {f"btap{UID:x}-{slot:x}" for slot in way.slots[:2]}
+    assert taps(host) == names
+    way.refused(way.ask(host), "quota" if way is QEMU else "slot-busy")
+    guests.pop().close()
     wait_until(lambda: len(taps(host)) == 1, what="the end of a TAP")
-    again = ask(host, slot=1)
-    assert again.status == 0, again
-    for answer in (*answers, again):
-        close(answer)
-
-
-def test_qemu_gets_one_nul_byte_and_a_tap(world):
-    host = desk(world)
-    status, message, fd = ask_as_qemu(host)
-    assert (status, message) == (0, b"\0")
-    assert helper.tap_name(fd).startswith(f"btap{UID:x}-")
-    os.close(fd)
+    guests.append(way.guest(host, slot=1))
+    assert taps(host) == names
+    for guest in guests:
+        guest.close()
 
 
 def test_quota_counts_the_taps_of_emulators_and_qemu_together(world):
     host = desk(world, policy=ALLOW + "max-taps 2\n")
-    first, second = ask_as_qemu(host)[2], ask_as_qemu(host)[2]
+    guests = [QEMU.guest(host) for _ in range(2)]
     assert len(taps(host)) == 2
-    refused(ask(host, slot=0), "quota")
-    os.close(first)
-    os.close(second)
+    SETUID.refused(SETUID.ask(host, slot=0), "quota")
+    for guest in guests:
+        guest.close()
 
 
-def test_qemu_refused_gets_no_descriptor(world):
-    host = desk(world, policy="deny all\n")
-    status, _, fd = ask_as_qemu(host)
-    assert status == CODES["denied"] and fd is None
+@over(*WAYS)
+def test_total_of_all_users_is_kept(world, way):
+    host = desk(world, policy=ALLOW + "max-total 2\n")
+    guests = [way.guest(host), way.guest(host, user="lisa", slot=1)]
+    assert "'max-total'" in way.refused(way.ask(host, slot=2), "quota")
+    for guest in guests:
+        guest.close()
 
 
-def test_bridge_of_a_join_line_is_joined(world):
+# ---- the policy
+@over(*WAYS)
+def test_denied_user_is_told_by_which_line_and_others_are_served(world, way):
+    host = desk(world, policy="allow user nobody\ndeny user mac\nallow all\n")
+    line = way.refused(way.ask(host), "denied")
+    assert "helper.conf:2 denies user 7001: " in line and "'allow' line" in line, line
+    assert not taps(host)
+    way.guest(host, user="lisa").close()
+
+
+@over(*WAYS)
+def test_user_whom_no_line_names_is_refused(world, way):
+    line = way.refused(way.ask(desk(world, policy=ALLOW), user="guest"), "denied")
+    assert "user 7002" in line, line
+
+
+@over(*WAYS)
+def test_supplementary_groups_of_the_caller_decide(world, way):
+    """lisa is in netdev by its list of members alone."""
+    host = desk(world, policy=f"deny user nobody\nallow group {NETDEV}\ndeny all\n")
+    way.guest(host, user="lisa").close()
+    way.refused(way.ask(host, user="guest"), "denied")
+    host.policy(f"deny group {NETDEV}\nallow all\n")
+    assert "helper.conf:1" in way.refused(way.ask(host, user="lisa"), "denied")
+    way.guest(host, user="guest").close()
+
+
+@over(*WAYS)
+def test_primary_group_of_the_caller_decides(world, way):
+    host = desk(world, policy=f"deny group {USERS['guest'][0]}\nallow all\n")
+    way.refused(way.ask(host, user="guest"), "denied")
+    way.guest(host, user="lisa").close()
+
+
+@over(*WAYS)
+def test_user_that_the_helper_runs_as_lends_nobody_his_permission(world, way):
+    helpers = {way.owner("mac"), *SYSTEM_USERS.values()} - {UID, 0}
+    lines = [f"allow {kind} {number}\n" for number in sorted(helpers) for kind in ("user", "group")]
+    way.refused(way.ask(desk(world, policy="".join(lines))), "denied")
+
+
+@over(*WAYS)
+def test_without_policy_only_root_is_allowed(world, way):
+    host = desk(world, policy=None)
+    way.refused(way.ask(host), "no-policy")
+    way.guest(host, user=None).close()
+
+
+@over(*WAYS)
+def test_policy_that_is_not_understood_refuses_everyone_but_root(world, way):
+    host = desk(world)
+    for text, line, word in (
+        ("allow group netdev\nmax-taps eight\n", 2, "eight"),
+        ("alow all\n", 1, "alow"),
+        ("allow all\ndeny user nosuchuser\n", 2, "nosuchuser"),
+        ("deny group nosuchgroup\nallow all\n", 1, "nosuchgroup"),
+    ):
+        host.policy(text)
+        said = way.refused(way.ask(host), "bad-policy")
+        assert f"helper.conf:{line}" in said and word in said, said
+    assert not taps(host)
+
+
+@over(*WAYS)
+def test_policy_that_others_may_write_is_not_trusted(world, way):
+    host = desk(world)
+    host.write("/etc/basilisk-tap/helper.conf", "allow all\n", 0o666)
+    assert "helper.conf" in way.refused(way.ask(host), "bad-policy")
+
+
+# ---- the machine cannot
+@over(*WAYS)
+def test_missing_tun_device_is_told(world, way):
+    host = desk(world)
+    host.inside(lambda: ns.mount("none", "/dev/net", "tmpfs"))
+    line = way.refused(way.ask(host), "no-tun")
+    assert "/dev/net/tun" in line and "modprobe tun" in line, line
+
+
+@over(*WAYS)
+def test_missing_uplink_of_the_policy_is_named(world, way):
+    host = desk(world, policy=ALLOW + "uplink eth9\n")
+    assert "eth9" in way.refused(way.ask(host), "no-uplink")
+    host.policy(ALLOW + "uplink none\nattach patch\n")
+    assert "needs an uplink" in way.refused(way.ask(host), "no-uplink")
+
+
+@over(*WAYS)
+def test_uplink_that_is_no_ethernet_is_refused(world, way):
+    line = way.refused(way.ask(desk(world, policy=ALLOW + "uplink lo\n")), "uplink-unfit")
+    assert line.startswith(("lo is no", "basilisk-tap-helper: lo is no")), line
+
+
+@over(*WAYS)
+def test_bridges_that_may_not_be_joined_are_refused(world, way):
+    host = desk(world, policy=ALLOW + "join nic\n")
+    for name, reason in (("br0", "No such device"), ("nic", "is no bridge")):
+        assert reason in way.refused(way.ask(host, br=name), "bridge-refused")
+    host.ip("link add br0 type bridge", "link set br0 up")
+    line = way.refused(way.ask(host, br="br0"), "bridge-refused")
+    assert "named by no 'join' line" in line, line
+    assert not taps(host)
+
+
+@over(*WAYS)
+def test_name_that_no_bridge_can_have_is_refused_not_cut(world, way):
+    host = desk(world)
+    for name in ("sixteen-bytes-16", "a/b", ".."):
+        assert name in way.refused(way.ask(host, br=name), "bad-name")
+
+
+@over(*WAYS)
+def test_another_attachment_is_refused_while_guests_are_there(world, way):
     host = desk(world, policy=ALLOW + "join br0\n")
-    host.ip("link add br0 type bridge", "link set br0 up", "link set nic master br0")
-    answer = ask(host, br="br0")
-    assert answer.status == 0 and answer.reply.attach == "join", answer
-    assert answer.reply.uplink == "br0", answer
-    close(answer)
+    host.ip("link add br0 type bridge", "link set br0 up")
+    with way.guest(host):
+        line = way.refused(way.ask(host, br="br0", slot=1), "other-attachment")
+        assert "1 TAPs" in line and "patch" in line, line
+    wait_until(lambda: not taps(host), what="the end of the TAP")
+    way.guest(host, br="br0").close()
 
 
-def test_release_leaves_nothing_of_ours(world):
+@over(*WAYS)
+def test_device_with_a_name_of_ours_is_left_alone(world, way):
     host = desk(world)
-    with unchanged(host):
-        answer = ask(host)
-        assert answer.status == 0, answer
-        assert {"bthub", "btlan"} < host.links()
-        close(answer)
-        wait_until(lambda: not taps(host), what="the end of the TAP")
-        done = host.run([HELPER, "--release"])
+    host.ip("link add bthub type bridge")
+    assert "not ours" in way.refused(way.ask(host), "foreign-device")
+    assert host.links() == {"lo", "nic", "bthub"}
+
+
+@over(SETUID, QEMU)
+def test_helper_without_privilege_says_so(world, way):
+    with without_privilege():
+        line = way.refused(way.ask(desk(world)), "no-privilege")
+    assert "CAP_NET_ADMIN" in line and "setcap" in line, line
+
+
+# ---- what needs no TAP
+@over(*WAYS)
+def test_status_tells_anyone_of_privilege_and_taps(world, way):
+    host = desk(world, policy=ALLOW)
+    mode = {"setuid": "root", "qemu": "root", "socket": "none"}.get(way.name, way.name)
+    with way.guest(host) as guest:
+        done = host.run([HELPER, "--status"], user="guest")
         assert done.returncode == 0, done
+        facts = {line.split()[0]: line for line in done.stdout.splitlines()}
+        assert facts["privilege"].split() == ["privilege", f"{mode},", "user", "7002"], done.stdout
+        assert "nic" in facts["uplink"] and "patch, taps 1" in facts["attachment"], done.stdout
+        for word in (guest.card, f"mac {guest.mac.hex(':')}", "user mac"):
+            assert word in facts["tap"], (word, facts["tap"])
 
 
-def test_release_is_for_root_and_for_when_no_tap_lives(world):
+@over(*WAYS)
+def test_release_is_for_root_and_for_when_no_tap_lives(world, way):
     host = desk(world)
-    answer = ask(host)
-    assert answer.status == 0, answer
-    done = host.run([HELPER, "--release"], user="mac")
-    assert done.returncode == CODES["not-root"], done
-    one_line(done.stderr)
-    done = host.run([HELPER, "--release"])
-    assert done.returncode == CODES["in-use"], done
-    assert answer.reply.tap in done.stderr, done
-    close(answer)
-
-
-def test_status_works_for_anyone(world):
-    host = desk(world, policy="deny all\n")
-    done = host.run([HELPER, "--status"], user="guest")
-    assert done.returncode == 0 and "nic" in done.stdout, done
+    with way.guest(host) as guest:
+        done = host.run([HELPER, "--release"], user="mac")
+        # who has no privilege is not asked for his name
+        assert done.returncode == CODES["no-privilege" if way is SOCKET else "not-root"], done
+        assert len(done.stderr.splitlines()) == 1, done
+        done = host.run([HELPER, "--release"])
+        assert done.returncode == CODES["in-use"], done
+        assert guest.card in done.stderr and "end their emulators" in done.stderr, done
+    release(host)
+    assert host.links() == {"lo", "nic"}
 
 
 def test_version_and_help_need_nothing(world):
@@ -126,192 +271,6 @@ def test_version_and_help_need_nothing(world):
     assert host.run([HELPER, "--version"], user="guest").returncode == 0
     done = host.run([HELPER, "--help"], user="guest")
     assert done.returncode == 0 and "--status" in done.stdout, done
-
-
-# ---- the policy says no
-def test_denied_user_is_told_what_to_do(world):
-    host = desk(world, policy="deny user mac\nallow all\n")
-    line = refused(ask(host), "denied")
-    assert "helper.conf" in line, line
-    assert not taps(host)
-    other = ask(host, user="lisa")
-    assert other.status == 0, other
-    close(other)
-
-
-def test_user_whom_no_line_names_is_refused(world):
-    refused(ask(desk(world, policy=ALLOW), user="guest"), "denied")
-
-
-def test_without_policy_only_root_is_allowed(world):
-    host = desk(world, policy=None)
-    refused(ask(host), "no-policy")
-    answer = ask(host, user=None)
-    assert answer.status == 0, answer
-    close(answer)
-
-
-def test_malformed_policy_refuses_everyone_and_names_line_and_word(world):
-    host = desk(world, policy="allow group netdev\nmax-taps eight\n")
-    line = refused(ask(host), "bad-policy")
-    assert "helper.conf:2" in line and "eight" in line, line
-    host.policy("alow all\n")
-    line = refused(ask(host), "bad-policy")
-    assert "helper.conf:1" in line and "alow" in line, line
-
-
-def test_policy_that_others_may_write_is_not_trusted(world):
-    host = desk(world)
-    host.write("/etc/basilisk-tap/helper.conf", "allow all\n", 0o666)
-    line = refused(ask(host), "bad-policy")
-    assert "helper.conf" in line, line
-
-
-def test_policy_with_a_name_that_does_not_exist_is_invalid(world):
-    host = desk(world, policy="deny user nosuchuser\nallow all\n")
-    line = refused(ask(host), "bad-policy")
-    assert "nosuchuser" in line, line
-
-
-# ---- the machine cannot
-def test_missing_tun_device_is_told(world):
-    host = desk(world)
-    host.inside(lambda: ns.mount("none", "/dev/net", "tmpfs"))
-    line = refused(ask(host), "no-tun")
-    assert "/dev/net/tun" in line, line
-
-
-def test_without_uplink_the_guests_are_among_themselves(world):
-    answer = ask(world.host("island"))
-    assert answer.status == 0 and answer.reply.attach == "none", answer
-    assert answer.reply.text, answer
-    close(answer)
-
-
-def test_missing_uplink_of_the_policy_is_named(world):
-    host = desk(world, policy=ALLOW + "uplink eth9\n")
-    line = refused(ask(host), "no-uplink")
-    assert "eth9" in line, line
-
-
-def test_helper_without_privilege_says_so(world):
-    host = desk(world)
-    host.run(["cp", HELPER, "/etc/plain-helper"])
-    host.run(["chmod", "755", "/etc/plain-helper"])
-    refused(ask(host, argv0="/etc/plain-helper"), "no-privilege")
-
-
-# ---- the command line is wrong
-def check_usage(world, words, code, *told):
-    host = desk(world)
-    answer = ask(host, *words)
-    assert answer.status == CODES[code], answer
-    assert answer.fd is None, answer
-    said = answer.reply.text if answer.reply else one_line(answer.stderr)
-    for word in told:
-        assert word in said, (word, said)
-    assert not taps(host)
-
-
-def test_unknown_option_is_named(world):
-    check_usage(world, ["--slot=0", "--br=auto", "--frobnicate"], "usage", "--frobnicate")
-
-
-def test_option_given_on_a_terminal_is_answered_on_stderr(world):
-    done = desk(world).run([HELPER, "--frobnicate"], user="mac")
-    assert done.returncode == CODES["usage"], done
-    assert "--frobnicate" in one_line(done.stderr), done
-
-
-def test_bridge_name_of_16_bytes_is_refused_not_cut(world):
-    name = "sixteen-bytes-16"
-    assert len(name) == 16
-    check_usage(world, ["--slot=0", "--br=" + name], "bad-name", name)
-
-
-def test_bridge_without_join_line_is_refused(world):
-    host = desk(world)
-    host.ip("link add br0 type bridge", "link set br0 up")
-    line = refused(ask(host, br="br0"), "bridge-refused")
-    assert "br0" in line and "join" in line, line
-
-
-def test_slot_beyond_the_last_is_refused(world):
-    check_usage(world, ["--slot=16", "--br=auto"], "usage", "16")
-
-
-# ---- the descriptor is wrong
-def ask_on(host, descriptor):
-    """The exit status and stderr of a request with that descriptor for the reply."""
-    argv = [HELPER, f"--fd={descriptor}", "--slot=0", "--br=auto"]
-    return host.run(argv, user="mac", pass_fds=(descriptor,))
-
-
-def check_descriptor(host, descriptor):
-    done = ask_on(host, descriptor)
-    assert done.returncode == CODES["bad-descriptor"], done
-    assert str(descriptor) in one_line(done.stderr), done
-    assert not taps(host)
-
-
-def test_pipe_as_descriptor_is_refused(world):
-    reader, writer = os.pipe()
-    check_descriptor(desk(world), writer)
-    os.close(writer)
-    assert os.read(reader, 10) == b""
-    os.close(reader)
-
-
-def test_tcp_socket_as_descriptor_is_refused(world):
-    def make():
-        server = socket.create_server(("127.0.0.1", 0))
-        return socket.create_connection(server.getsockname()), server
-
-    host = desk(world)
-    client, server = helper.made_by(host, "mac", make)
-    with client, server:
-        check_descriptor(host, client.fileno())
-
-
-def test_datagram_socket_as_descriptor_is_refused(world):
-    host = desk(world)
-    ours, theirs = helper.pair(host, "mac", socket.SOCK_DGRAM)
-    with ours, theirs:
-        check_descriptor(host, theirs.fileno())
-
-
-def test_listening_socket_as_descriptor_is_refused(world):
-    def make():
-        server = socket.socket(socket.AF_UNIX)
-        server.bind("")  # any abstract name
-        server.listen()
-        return [server]
-
-    host = desk(world)
-    [server] = helper.made_by(host, "mac", make)
-    with server:
-        check_descriptor(host, server.fileno())
-
-
-def test_connection_to_another_user_as_descriptor_is_refused(world):
-    host = desk(world)
-    ours, theirs = helper.pair(host, "lisa")
-    with ours, theirs:
-        check_descriptor(host, theirs.fileno())
-
-
-def test_closed_descriptor_is_refused(world):
-    host = desk(world)
-    done = host.run([HELPER, "--fd=77", "--slot=0", "--br=auto"], user="mac")
-    assert done.returncode == CODES["bad-descriptor"], done
-    assert "77" in one_line(done.stderr), done
-
-
-def test_standard_stream_as_descriptor_is_refused(world):
-    host = desk(world)
-    done = host.run([HELPER, "--fd=2", "--slot=0", "--br=auto"], user="mac")
-    assert done.returncode == CODES["bad-descriptor"], done
-    one_line(done.stderr)
 
 
 def test_check_does_not_lend_the_callers_group_to_a_number(world):

@@ -8,21 +8,21 @@ import errno
 import os
 import re
 import signal
-import socket
 import stat
 import struct
 
 import helper
 import starter
-from activation import DYNAMIC_USER, SOCKET, Activation
+from activation import DYNAMIC_USER
 from case import limit
-from helper import CODES, HELPER, pair, receive
+from helper import CODES, HELPER, pair
 from hostile import fill, full_pipe
-from modes import NET_ADMIN, by_capability
-from observe import capabilities, close, desk, ids, neighbour, status_of, steps
+from modes import NET_ADMIN, by_capability, without_privilege
+from observe import capabilities, close, desk, ids, status_of, steps
 from proc import wait_until
 from stand import ATTACH
 from tracer import At, End, Tracer
+from ways import SOCKET
 from world import USERS, World
 
 UID = USERS["mac"][0]
@@ -320,35 +320,6 @@ def test_caller_cannot_look_into_the_helper_with_a_file_capability(world):
         check_attacks(host, run, found)
 
 
-def basic_suite():
-    """The functions of test_helper.py: what is true in one mode must be so in all."""
-    found = vars(neighbour("test_helper"))
-    return {name: value for name, value in found.items() if name.startswith("test_")}
-
-
-# It is not setuid, which is what these are about
-NOT_BY_CAPABILITY = set()
-
-
-@limit(120)
-def test_basic_suite_passes_with_a_file_capability(world):
-    wrong = []
-    suite = basic_suite()
-    assert len(suite) > 25, suite
-    with by_capability():
-        for name, function in suite.items():
-            if name in NOT_BY_CAPABILITY:
-                continue
-            inner = World()
-            try:
-                function(inner)
-            except Exception as error:
-                wrong.append(f"{name}: {error}")
-            finally:
-                inner.close()
-    assert not wrong, "\n".join(wrong)
-
-
 @limit(60)
 def test_file_capability_is_no_help_to_anyone_else(world):
     """The same file, made over to another's bounding set or with no_new_privs, says that it has no
@@ -371,9 +342,7 @@ def test_file_capability_is_no_help_to_anyone_else(world):
 def test_privileges_of_the_helper_behind_a_socket(world):
     """It is the user that the service manager made it, with the capability that it was given."""
     host = desk(world)
-    service = Activation(host, neighbour("test_socket_mode").plain_helper(host))
-    with host.inside(lambda: socket.socket(socket.AF_UNIX)) as caller:
-        host.inside(lambda: caller.connect(SOCKET))
+    with without_privilege(), SOCKET.connect(host) as caller:
         # it has dropped what it drops when it waits for the request, which does not come
         pid = wait_until(waiting_helper, what="a helper that waits")
         found = status_of(pid)
@@ -384,8 +353,7 @@ def test_privileges_of_the_helper_behind_a_socket(world):
         assert have["CapBnd"] == NET_ADMIN, have  # the service manager's doing
         assert found["NoNewPrivs"] == ["1"], found
         assert os.stat(f"/proc/{pid}/status").st_uid == 0
-        assert receive(caller) == (b"", None)
-    service.close()
+        SOCKET.refused(SOCKET.answer(caller), "handover")
 
 
 def waiting_helper():

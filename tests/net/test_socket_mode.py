@@ -1,118 +1,264 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The helper behind a service manager's socket: who asks is told by the kernel, and the policy decides."""
+"""The helper behind a service manager's socket, in what it is different there: who asks is told by
+the kernel, and the caller has a connection and nothing else.  The rest: test_helper*.py.
+"""
+import array
 import os
-import shutil
 import socket
+import threading
+import time
 
 import helper
-from activation import SOCKET, Activation
-from case import needs
+from activation import PROGRAM, SOCKET as PATH, Activation
+from case import needs, over
 from emulator import Emulator, missing
-from guest import Guest
-from helper import HELPER, taps
+from helper import CODES, HELPER, taps
+from modes import by_capability
 from proc import wait_until
-from wire import BROADCAST, Wire
-from world import USERS
+from ways import SETUID, SOCKET
+from wire import Wire
+from world import NETDEV, USERS
+
+WORDS = b"--fd=3\0--slot=0\0--br=auto\0"
 
 
-def plain_helper(host):
-    """A helper without setuid, as it lies on a nosuid disk."""
-    path = host.world.path(host.name + "-helper")
-
-    def body():
-        shutil.copyfile(HELPER, path)
-        os.chmod(path, 0o755)
-
-    host.inside(body)
-    return path
+def no_activation():
+    if not os.path.exists(PROGRAM):
+        return f"no {PROGRAM} (packaging/deps.sh check installs it)"
+    return None
 
 
-def ask(host, *words, user="mac"):
-    """The shim's message, by somebody of that user's credentials."""
+def desk(world, **options):
+    return world.host("desk", world.lan(), **options)
 
-    def body():
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        uid, groups = USERS[user]
+
+def ends_with(host, *names):
+    """The helpers that were started so far ended so, by their exit status, and left nothing."""
+    wanted = sorted(CODES[name] for name in names)
+    assert sorted(SOCKET.service(host).statuses(len(names))) == wanted, names
+    assert not taps(host)
+
+
+# ---- the connection
+@over(SOCKET)
+def test_exit_status_is_the_code_of_the_reply(world, way):
+    host = desk(world)
+    way.guest(host).close()
+    way.refused(way.ask(host, user="guest"), "denied")
+    way.refused(way.ask(host, "--frob"), "usage")
+    ends_with(host, "ok", "denied", "usage")
+
+
+@over(SOCKET)
+def test_message_that_is_no_request_is_refused(world, way):
+    host = desk(world)
+    wrong = (
+        WORDS[:-1], b"\0", b"\0" * 256, b"--fd=3\0" * 9, b"x" * 255 + b"\0",
+        WORDS.ljust(257, b"\0"), b"--slot=0\0--br=auto\0", bytes(range(256)),
+    )  # fmt: skip
+    for message in wrong:
+        with way.connect(host) as sock:
+            sock.send(message)
+            way.refused(way.answer(sock), "usage")
+    ends_with(host, *["usage"] * len(wrong))
+
+
+@over(SOCKET)
+def test_only_a_tap_can_be_asked_for(world, way):
+    host = desk(world)
+    for words in (["--release"], ["--status"], ["--check"], ["--help"], ["--socket"], ["--json"]):
+        with way.connect(host, user=None) as sock:  # not even by root
+            sock.send(b"".join(word.encode() + b"\0" for word in words))
+            way.refused(way.answer(sock), "usage")
+    assert host.links() == {"lo", "nic"}
+
+
+@over(SOCKET)
+def test_caller_who_says_nothing_is_waited_for_no_longer_than_the_deadline(world, way):
+    host = desk(world)
+    with way.connect(host) as silent:
+        begun = time.monotonic()
+        assert "no request" in way.refused(way.answer(silent), "handover")
+        assert 0.5 < time.monotonic() - begun < 3
+    with way.connect(host) as half:
+        half.shutdown(socket.SHUT_WR)
+        way.refused(way.answer(half), "usage")
+    ends_with(host, "handover", "usage")
+
+
+@over(SOCKET)
+def test_caller_who_is_gone_gets_no_tap(world, way):
+    host = desk(world)
+    with way.connect(host) as sock:
+        sock.send(WORDS)
+        sock.shutdown(socket.SHUT_RD)
+        ends_with(host, "handover")
+    with way.connect(host) as sock:
+        sock.send(WORDS)
+    # gone before or after the reply: then it is on its way to nobody, and ends with the socket
+    SOCKET.service(host).statuses(2)
+    wait_until(lambda: not taps(host), what="the end of the TAP")
+
+
+@over(SOCKET)
+def test_descriptors_that_come_with_a_request_are_not_taken(world, way):
+    host = desk(world)
+    with way.connect(host) as sock, open("/dev/null") as null:
+        fds = array.array("i", [null.fileno()] * 200)
+        sock.sendmsg([WORDS], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+        answer = way.answer(sock)
+        assert answer.reply.code == "ok", answer
+        helper.close(answer)
+
+
+@over(SOCKET)
+def test_connection_may_be_handed_on_but_its_maker_asks(world, way):
+    """The kernel's word for the peer is whoever connected: guest's words on mac's connection."""
+    host = desk(world, policy="deny user guest\nallow user mac\n")
+    for user, code in (("mac", "ok"), ("guest", "denied")):
+        other = {"mac": "guest", "guest": "mac"}[user]
+        with way.connect(host, user) as sock:
+            child = os.fork()
+            if child == 0:
+                os.setresuid(*[USERS[other][0]] * 3)
+                os.write(sock.fileno(), WORDS)
+                os._exit(0)
+            os.waitpid(child, 0)
+            answer = way.answer(sock)
+            assert answer.reply.code == code, (user, answer)
+            helper.close(answer)
+
+
+@over(SOCKET)
+def test_caller_in_another_network_is_refused(world, way):
+    """A container that sees the socket's file: its own network is not the service's."""
+    host, other = desk(world), world.host("other")
+    way.service(host)
+    other.namespaces["mnt"], kept = host.namespaces["mnt"], other.namespaces["mnt"]
+    try:
+        other.activation = host.activation
+        line = way.refused(way.ask(other), "foreign-namespace")
+        assert "another network namespace" in line, line
+    finally:
+        other.namespaces["mnt"] = kept
+    assert not taps(host) and not taps(other)
+
+
+@over(SOCKET)
+def test_one_who_holds_connections_open_does_not_keep_others_out(world, way):
+    host = desk(world)
+    silent = [way.connect(host) for _ in range(40)]
+    way.guest(host, user="lisa").close()
+    for sock in silent:
+        sock.close()
+
+
+@over(SOCKET)
+def test_socket_as_the_unit_makes_it_is_for_its_group_alone(world, way):
+    host = desk(world, policy="allow all\n")
+    host.activation = Activation(host, HELPER, mode=0o660)
+    host.inside(lambda: os.chown(PATH, 0, NETDEV))
+    way.guest(host).close()
+    seen = []
+
+    def connect():
         pid = os.fork()
-        if pid == 0:  # the kernel notes who connects
+        if pid == 0:
+            uid, gid, groups = host.identity("guest")
             os.setgroups(groups)
-            os.setresgid(uid, uid, uid)
+            os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
-            try:
-                sock.connect(SOCKET)
-            except OSError:
-                os._exit(1)
-            os._exit(0)
-        assert os.waitpid(pid, 0)[1] == 0
-        return sock
+            os._exit(socket.socket(socket.AF_UNIX).connect_ex(PATH))
+        seen.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
-    sock = host.inside(body)
-    with sock:
-        sock.send(b"".join(word.encode() + b"\0" for word in words))
-        message, fd = helper.receive(sock)
-        return helper.Answer(None, None, helper.parse_reply(message) if message else None, fd)
+    host.inside(connect)
+    assert seen == [13], seen  # EACCES
 
 
-def test_caller_gets_a_tap_by_his_own_name(world):
-    lan = world.lan()
-    machine, desk = world.host("machine", lan), world.host("desk", lan)
-    service = Activation(desk, plain_helper(desk))
-    answer = ask(desk, "--fd=3", "--slot=2", "--br=auto")
-    assert answer.reply and answer.reply.code == "ok", (answer, service.stderr)
-    assert helper.tap_name(answer.fd) == f"btap{USERS['mac'][0]:x}-2"
-    wire = Wire(machine)
-    guest = object.__new__(Guest)
-    guest.fd, guest.mac, guest.card = answer.fd, answer.reply.mac, answer.reply.tap
-    sent = BROADCAST + guest.mac + b"\x88\xb5" + bytes(50)
-    guest.send(sent)
-    wire.expect(lambda frame: frame == sent, what="the guest's frame")
-    guest.close()
-    service.close()
-
-
-def test_caller_whom_the_policy_refuses_is_refused(world):
-    desk = world.host("desk", world.lan())
-    service = Activation(desk, plain_helper(desk))
-    answer = ask(desk, "--fd=3", "--slot=0", "--br=auto", user="guest")
-    assert answer.reply.code == "denied" and "user 7002" in answer.reply.text, answer
-    service.close()
-
-
-def test_supplementary_group_of_the_caller_counts(world):
-    desk = world.host("desk", world.lan(), policy="deny user nobody\nallow group 7101\n")
-    service = Activation(desk, plain_helper(desk))
-    assert ask(desk, "--fd=3", "--slot=0", "--br=auto", user="lisa").reply.code == "ok"
-    service.close()
-
-
-def test_only_a_tap_can_be_asked_for(world):
-    desk = world.host("desk", world.lan())
-    service = Activation(desk, plain_helper(desk))
-    for words in (["--release"], ["--status"], ["--socket"], ["--fd=3", "--frob"], ["--fd=3", ""]):
-        assert ask(desk, *words).reply is None, words
-    assert not taps(desk)
-    assert desk.links() == {"lo", "nic"}
-    service.close()
-
-
-def test_setuid_helper_never_takes_descriptor_0_for_a_caller(world):
+# ---- the program's own privilege
+@over(SETUID)
+def test_setuid_helper_never_takes_descriptor_0_for_a_caller(world, way):
     """Or else: connect to any daemon of root's and be taken for root."""
-    desk = world.host("desk", world.lan(), policy="deny all\n")
-    done = desk.run([HELPER, "--socket"], user="mac")
-    assert done.returncode == helper.CODES["usage"], done
-    assert "service manager" in done.stderr, done
+    check_refuses_a_caller_at_0(desk(world, policy="deny all\n"))
 
 
-@needs(missing)
+def check_refuses_a_caller_at_0(host):
+    def listening():
+        server = socket.socket(socket.AF_UNIX)
+        server.bind("\0daemon")
+        server.listen()
+        return [server]
+
+    [server] = helper.made_by(host, None, listening)
+
+    def connected():
+        client = socket.socket(socket.AF_UNIX)
+        client.connect("\0daemon")
+        return [client]
+
+    [client] = helper.made_by(host, "mac", connected)
+    with server, client:
+        client.send(WORDS)
+        words = ["bash", "-c", f'exec "$0" --socket <&{client.fileno()}', HELPER]
+        done = host.run(words, user="mac", pass_fds=(client.fileno(),))
+        assert done.returncode == CODES["usage"], done
+        assert "service manager" in done.stderr, done
+        accepted, _ = server.accept()
+        accepted.setblocking(False)
+        assert accepted.recv(1000) == WORDS
+        accepted.close()
+    assert not taps(host)
+
+
+def test_helper_with_a_file_capability_does_not_either(world):
+    with by_capability():
+        check_refuses_a_caller_at_0(desk(world, policy="deny all\n"))
+
+
+@over(SOCKET)
+def test_descriptor_0_that_is_no_connection_is_refused(world, way):
+    """Root by hand, who has the privilege that a service manager gives."""
+    done = desk(world).run([HELPER, "--socket"])
+    assert done.returncode == CODES["bad-descriptor"], done
+    assert "descriptor 0 is no socket" in done.stderr, done
+
+
+# ---- the whole way
+@needs(missing, no_activation)
 def test_emulator_gets_there_where_setuid_does_not_work(world):
     lan = world.lan()
-    machine, desk = world.host("machine", lan), world.host("desk", lan)
-    path = plain_helper(desk)
-    service = Activation(desk, path)
-    mac = Emulator(desk, env={"BASILISK_TAP_HELPER": path})
-    wire = Wire(machine)
-    mac.hello(wire)
-    assert "bridged to nic" in mac.process.stderr, mac.process.story()
-    mac.quit(wire)
-    wait_until(lambda: not taps(desk), what="the end of the TAP")
-    service.close()
+    machine, host = world.host("machine", lan), world.host("desk", lan)
+    with SOCKET.installed():
+        SOCKET.service(host)
+        mac = Emulator(host, env={"BASILISK_TAP_HELPER": HELPER})
+        wire = Wire(machine)
+        mac.hello(wire)
+        assert "bridged to nic" in mac.process.stderr, mac.process.story()
+        mac.quit(wire)
+        wait_until(lambda: not taps(host), what="the end of the TAP")
+
+
+@over(SOCKET)
+def test_40_callers_at_once_are_each_served_by_their_own_name(world, way):
+    host = desk(world, policy="allow all\nmax-taps 16\n")
+    wrong, found = [], []
+
+    def one(user, slot):
+        answer = way.ask(host, user=user, slot=slot)
+        if answer.reply.code == "ok":
+            name = f"btap{USERS[user][0]:x}-{slot:x}"
+            if helper.tap_name(answer.fd) != name:
+                wrong.append((user, slot, answer))
+        found.append(answer)
+
+    way.service(host)
+    asked = [(user, slot) for user in USERS for slot in range(14)]
+    threads = [threading.Thread(target=one, args=who) for who in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and len(found) == 42, wrong
+    assert {answer.reply.code for answer in found} == {"ok"}, found
+    for answer in found:
+        helper.close(answer)

@@ -10,6 +10,9 @@
  *   start UID GID GROUPS FD ARGV...   become that user, execute, stop before the first call
  *                         afterwards; FD is one end of a new socket pair made by that user, whose
  *                         other end stays here. GROUPS are numbers with commas, or "-".
+ *   serve UID GID GROUPS USER PROGRAM WORD...   likewise, as a service manager would: that user asks
+ *                         by the words, over a connection that is descriptor 0 of PROGRAM --socket,
+ *                         which is USER, with CAP_NET_ADMIN alone
  *   to N                  go on to before call number N; 0 is the first one
  *   until NR FD           go on to before a call number NR whose first argument is FD (-1: any)
  *   fail ERRNO            this call is not made and returns ERRNO, the rest runs to its end
@@ -37,6 +40,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "service.h"
 #include "tamper.h"
 
 #define WORDS_MAX   64
@@ -44,7 +48,7 @@
 #define REPLY_MAX   4096
 
 /* ---- the run */
-static void become(const char *uid, const char *gid, const char *groups)
+static void take_groups(const char *groups)
 {
 	gid_t list[32];
 	size_t count = 0;
@@ -53,33 +57,50 @@ static void become(const char *uid, const char *gid, const char *groups)
 		p += *p == ',';
 		list[count++] = (gid_t)strtoul(p, NULL, 10);
 	}
-	if (setgroups(count, list) < 0 || setgid((gid_t)strtoul(gid, NULL, 10)) < 0 ||
-	    setuid((uid_t)strtoul(uid, NULL, 10)) < 0)
+	if (setgroups(count, list) < 0)
+		die("groups");
+}
+
+static void become(char *const words[])
+{
+	take_groups(words[3]);
+	if (setgid((gid_t)strtoul(words[2], NULL, 10)) < 0 ||
+	    setuid((uid_t)strtoul(words[1], NULL, 10)) < 0)
 		die("becoming the user");
 }
 
-/* The kernel notes the effective user of whoever makes the pair. */
-static void make_pair(uid_t uid, int pair[2])
+/* The kernel notes the user and the groups of whoever makes the pair. */
+static void make_pair(char *const words[], int pair[2])
 {
-	if (seteuid(uid) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
-	    seteuid(0) < 0)
+	take_groups(words[3]);
+	if (setegid((gid_t)strtoul(words[2], NULL, 10)) < 0 ||
+	    seteuid((uid_t)strtoul(words[1], NULL, 10)) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || seteuid(0) < 0 ||
+	    setegid(0) < 0 || setgroups(0, NULL) < 0)
 		die("socket pair");
 }
 
 static void child(char *words[], int reply, int error)
 {
+	const bool serve = strcmp(words[0], "serve") == 0;
+	const int wanted = serve ? 0 : atoi(words[4]);
 	int null = open("/dev/null", O_RDWR);
 
 	/* traced before it is the user: the kernel asks whether this pair of programs is root's */
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		die("ptrace");
 	raise(SIGSTOP);
-	become(words[1], words[2], words[3]);
+	if (serve)
+		become_service((uid_t)strtoul(words[4], NULL, 10));
+	else
+		become(words);
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(error, 2) < 0 ||
-	    dup2(reply, atoi(words[4])) < 0 ||
-	    (reply == atoi(words[4]) && fcntl(reply, F_SETFD, 0) < 0))
+	    dup2(reply, wanted) < 0 || (reply == wanted && fcntl(reply, F_SETFD, 0) < 0))
 		die("descriptors");
-	execv(words[5], words + 5);
+	if (serve)
+		execl(words[5], words[5], "--socket", NULL);
+	else
+		execv(words[5], words + 5);
 	die(words[5]);
 }
 
@@ -96,7 +117,9 @@ static void start(struct run *run, char *words[])
 
 	memset(run, 0, sizeof(*run));
 	run->refused = -1;
-	make_pair((uid_t)strtoul(words[1], NULL, 10), pair);
+	make_pair(words, pair);
+	if (strcmp(words[0], "serve") == 0)
+		send_request(pair[0], words + 6);
 	if (pipe2(error, O_CLOEXEC) < 0 || fcntl(error[0], F_SETFL, O_NONBLOCK) < 0)
 		die("pipe");
 	run->reply = pair[0];
@@ -298,7 +321,7 @@ static void obey(struct run *run, char *words[], size_t count)
 {
 	const char *verb = words[0];
 
-	if (strcmp(verb, "start") == 0 && count > 5) {
+	if ((strcmp(verb, "start") == 0 || strcmp(verb, "serve") == 0) && count > 5) {
 		start(run, words);
 		if (!run->ended)
 			next_call(run);
