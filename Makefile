@@ -87,7 +87,8 @@ $(B)/libbasilisk-tap.a: $(LIB) $(PROTO)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(B)/libbasilisk-tap.so.0: $(LIB) $(PROTO) shim/lib/basilisk-tap.map
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,-soname,libbasilisk-tap.so.0 \
+	$(Q)$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,-z,nodelete \
+		-Wl,-soname,libbasilisk-tap.so.0 \
 		-Wl,--version-script=shim/lib/basilisk-tap.map -o $@ $(LIB) $(PROTO) $(LIB_LIBS)
 $(B)/basilisk-tap-preload.so: $(PRELOAD) $(B)/libbasilisk-tap.a shim/preload/preload.map
 	$(say) LD $@

@@ -15,7 +15,7 @@
  *
  * Threads: any function may be called from any thread, and bt_receive(), bt_send(),
  * bt_get_status() on one device from several at once. bt_close() must be the last call on a
- * device. None may be called from a signal handler. The library runs one thread of its own for
+ * device. None may be called from a signal handler. The library runs two threads of its own for
  * each open device, with all signals blocked but those of a crash.
  *
  * Fork: a child has no network. There bt_receive() and bt_send() return -ECHILD, bt_close() frees

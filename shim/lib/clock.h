@@ -27,4 +27,19 @@ static inline uint32_t clock_ms_coarse(void)
 	return clock_ms_of(CLOCK_MONOTONIC_COARSE);
 }
 
+/* The time @ms milliseconds from now, by CLOCK_MONOTONIC. */
+static inline struct timespec clock_after(unsigned int ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
+}
+
 #endif

@@ -8,7 +8,6 @@
 #include "control_thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -26,8 +25,8 @@
 #include "loop.h"
 #include "repair.h"
 #include "status.h"
+#include "thread.h"
 
-#define STACK_SIZE	(256 * 1024)
 #define CONTROL_BATCH	64  /* confirmation frames answered before others have their turn */
 #define FAREWELL_MS	100 /* how long the peers may take to hear our goodbye */
 
@@ -302,6 +301,8 @@ static void say_farewell(struct control_thread *t)
 	AvahiTimeout *over;
 	struct timeval at;
 
+	/* the answers must come to the socket that is read here, and not to one of the guest's */
+	fast_way_close(t->device);
 	pthread_mutex_lock(&t->device->lock);
 	confirm_farewell(&t->confirm, clock_ms());
 	pthread_mutex_unlock(&t->device->lock);
@@ -320,13 +321,15 @@ static void say_farewell(struct control_thread *t)
 static void *thread_main(void *argument)
 {
 	struct control_thread *t = argument;
+	struct discovery *discovery;
 
-	pthread_setname_np(pthread_self(), "basilisk-tap");
 	start_discovery(t);
 	loop_run(t->loop);
-	say_farewell(t); /* first: it takes no time, and waits for no daemon */
-	discovery_stop(t->discovery);
-	t->discovery = NULL;
+	discovery_quit(t->discovery); /* it takes its time, and the others take theirs meanwhile */
+	say_farewell(t);
+	discovery = t->discovery;
+	t->discovery = NULL; /* a fork() of now finds none, and not one that is gone */
+	discovery_stop(discovery);
 	return NULL;
 }
 
@@ -373,30 +376,6 @@ static int make_parts(struct control_thread *t)
 	return 0;
 }
 
-static int start_thread(struct control_thread *t)
-{
-	static const int crash[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
-	struct sched_param ordinary = { .sched_priority = 0 };
-	pthread_attr_t attr;
-	sigset_t blocked, before;
-	int err;
-
-	sigfillset(&blocked);
-	for (size_t i = 0; i < sizeof(crash) / sizeof(crash[0]); i++)
-		sigdelset(&blocked, crash[i]);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	/* the emulator's thread may be a real-time one, and what we do is not urgent */
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &ordinary);
-	pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	err = -pthread_create(&t->thread, &attr, thread_main, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return err;
-}
-
 int control_thread_start(struct bt_device *device, struct control_thread **control)
 {
 	struct control_thread *t = calloc(1, sizeof(*t));
@@ -407,7 +386,7 @@ int control_thread_start(struct bt_device *device, struct control_thread **contr
 	t->device = device;
 	err = make_parts(t);
 	if (!err)
-		err = start_thread(t);
+		err = thread_start("basilisk-tap", thread_main, t, &t->thread);
 	if (err)
 		free_parts(t);
 	else
@@ -437,4 +416,5 @@ void control_thread_stop(struct control_thread *control)
 void control_thread_close_in_child(struct control_thread *control)
 {
 	loop_close_in_child(control->loop);
+	discovery_close_in_child(control->discovery);
 }

@@ -5,7 +5,8 @@
  * of this user's, does not show here but in a line of text.
  *
  * Belongs to the thread of the loop: all functions are called there, all callbacks come from
- * there, and none but state() comes from within discovery_start() and discovery_update().
+ * there, and none from within a function of ours. None waits, whatever avahi-daemon does: that is
+ * done by a thread of its own.
  * What is told is only as trustworthy as the network; it has been checked for form.
  */
 #ifndef BASILISK_TAP_SHIM_DISCOVERY_H
@@ -19,7 +20,8 @@
 
 struct discovery;
 
-#define DISCOVERY_LINE_SIZE 320 /* of a line for people, with the final NUL */
+#define DISCOVERY_STOP_MS   300
+#define DISCOVERY_LINE_SIZE 256 /* of a line for people, with the final NUL */
 
 /* Pointers are valid during the call only. A callback may be NULL; none may stop the discovery. */
 struct discovery_events {
@@ -46,10 +48,22 @@ int discovery_start(const AvahiPoll *poll, const struct txt *announce,
 		    const struct discovery_events *events, void *user,
 		    struct discovery **discovery);
 
-/* Announces @announce instead (or, with NULL, nothing). 0 or a negative errno. */
+/* Announces @announce instead (or, with NULL, nothing). 0; -EAGAIN: far too often. */
 int discovery_update(struct discovery *discovery, const struct txt *announce);
 
-/* Says goodbye on the network and frees all; calls nothing back. NULL is nothing. */
+/* Begins to say goodbye on the network: discovery_stop() has less to wait for. NULL is nothing. */
+void discovery_quit(struct discovery *discovery);
+
+/*
+ * Says goodbye on the network and frees all; calls nothing back. Waits for some DISCOVERY_STOP_MS
+ * at most; then the goodbye is left to its thread, which ends by itself. NULL is nothing.
+ */
 void discovery_stop(struct discovery *discovery);
+
+/*
+ * For a child after fork(): closes its copies of all that the thread watches, Avahi's connections
+ * among them. NULL is nothing.
+ */
+void discovery_close_in_child(struct discovery *discovery);
 
 #endif

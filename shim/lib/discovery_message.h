@@ -21,10 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "discovery.h"
 #include "txt.h"
 
 #define MESSAGE_MAX	  (1 + 16 + 4 + 2 + TXT_MAX) /* bytes */
-#define MESSAGE_LINE_SIZE 256			     /* with the final NUL */
+#define MESSAGE_LINE_SIZE DISCOVERY_LINE_SIZE
 
 enum message_kind {
 	MESSAGE_ANNOUNCE = 'A',

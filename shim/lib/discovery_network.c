@@ -55,7 +55,7 @@ static void set_timeout(struct network *n, AvahiTimeout *timeout, unsigned int m
 
 static void say(struct network *n, const char *format, const char *what)
 {
-	char line[MESSAGE_LINE_SIZE]; /* it may have to travel */
+	char line[DISCOVERY_LINE_SIZE - 48]; /* another instance adds who says it */
 
 	snprintf(line, sizeof(line), format, what);
 	n->events->state(n->user, line);

@@ -16,9 +16,9 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control_thread.h"
 #include "device.h"
 
@@ -88,10 +88,7 @@ static void at_exit(void)
 	/* all at once: the time is for all of them */
 	for (int i = 0; i < n; i++)
 		control_thread_quit(control[i]);
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_nsec += EXIT_MS * 1000000L;
-	deadline.tv_sec += deadline.tv_nsec / 1000000000;
-	deadline.tv_nsec %= 1000000000;
+	deadline = clock_after(EXIT_MS);
 	for (int i = 0; i < n; i++)
 		control_thread_await(control[i], &deadline);
 }

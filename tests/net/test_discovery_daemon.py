@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Discovery with the real avahi-daemon: there, not there, restarted, wanting to be alone."""
+import glob
 import json
 import os
+import signal
+import socket
 import time
 
 import avahi
@@ -19,6 +22,7 @@ DAEMON = "discovery by avahi-daemon"
 OWN = "discovery by multicast DNS of our own: no avahi-daemon"
 CONFIG = "/etc/avahi/avahi-daemon.conf"
 MDNS = f":{5353:04X}"
+POLL = 7  # the number of that call on x86-64
 
 
 def mdns_sockets(host):
@@ -209,6 +213,54 @@ def test_hosts_of_one_name_are_told_apart(world):
         return any(host == "desk-2.local" for host, *_ in entries)
 
     wait_until(announced, 10, "the Mac's new host name", step=0.3)
+
+
+@needs(avahi.missing)
+def test_daemon_that_is_stopped_holds_up_nobody(world):
+    """It answers no call for 25 seconds, and Avahi's library waits for that: frames, the answers to
+    peers and to status, and goodbyes do not."""
+    lan = world.lan()
+    desk, attic = (world.host(name, lan, policy=REFUSE) for name in ("desk", "attic"))
+    daemon = Avahi(desk)
+    one, other = Station(desk), Station(attic)
+    await_all_know_all([one, other])
+    await_discovery(one, DAEMON)
+    daemon.daemon.signal(signal.SIGSTOP)
+    start = time.monotonic()
+    two = Station(desk)  # whom the first one is now to announce
+    late = Station(desk, user="lisa")  # who asks the daemon itself
+    await_all_know_all([one, two], 2)
+    wait_until(lambda: waits_for_daemon(one) and waits_for_daemon(late), 2, "that call")
+    asker = attic.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    asker.settimeout(0.5)
+    for number in range(1, 101):
+        for a, b in ((one, other), (other, one)):
+            a.send(frame(b.mac, a.mac, number))
+            assert b.expect(lambda f, a=a: number_of(f, a.mac), 1) == number
+        hello = one.mac + b"\xb2\1\2\3\4\5" + b"\x88\xb6BTAP\1\1"
+        asker.sendto(hello.ljust(60, b"\0"), (desk.address, 6066))
+        assert asker.recv(100)[19] == 2, "no answer"
+        assert one.status()["discovery"] == DAEMON
+    assert waits_for_daemon(one) and time.monotonic() - start < 20
+    for station in (one, late, two):
+        start = time.monotonic()
+        if station is two:
+            assert station.exit() == 0
+        else:
+            station.close()
+        assert time.monotonic() - start < 1
+    wait_until(lambda: not other.status()["peer"], 1, "the end of all")
+    daemon.daemon.signal(signal.SIGCONT)
+
+
+def waits_for_daemon(station):
+    """A thread of it is in the middle of a call to the daemon: it polls one descriptor, for 25 s."""
+    for task in glob.glob(f"/proc/{station.process.pid}/task/*/syscall"):
+        with open(task) as file:
+            number, *arguments = file.read().split()
+        if number == str(POLL) and int(arguments[1], 16) == 1 and int(arguments[2], 16) > 20000:
+            return True
+    return False
 
 
 def test_name_of_a_host_may_be_any_text(world):

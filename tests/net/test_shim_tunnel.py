@@ -300,6 +300,19 @@ def test_frozen_guest_with_a_busy_peer_still_answers_for_itself(world):
     check_all_pairs([one, other, asker])
 
 
+def test_busy_peer_that_closes_is_gone_at_once(world):
+    """Nobody reads that socket any more, but what its peer answers would come there."""
+    _, stations = busy_pair(world)
+    stations[1].close()
+    stations[0].story("is gone", 1)
+
+
+def test_busy_peer_that_exits_is_gone_at_once(world):
+    _, stations = busy_pair(world)
+    stations[1].exit()
+    stations[0].story("is gone", 1)
+
+
 def test_way_of_its_own_follows_the_peers_move(world):
     hosts, stations = busy_pair(world)
     for host in hosts:
