@@ -202,6 +202,7 @@ static void give_up(struct confirm *c, struct peer *peer)
 	peer->spoke = 0;
 	peer->on_tap = 0;
 	peer->sending = PEER_ADDRESSES;
+	peers_trim(c->peers);
 }
 
 void confirm_ask_soon(struct peer *peer, uint32_t now)

@@ -141,6 +141,12 @@ void peers_remove(struct peers *peers, struct peer *peer)
 	peers->free = index + 1;
 }
 
+void peers_trim(struct peers *peers)
+{
+	while (peers->unproven > PEERS_UNPROVEN)
+		peers_remove(peers, oldest_unproven(peers));
+}
+
 struct peer *peers_next(const struct peers *peers, const struct peer *peer)
 {
 	uint32_t i = peer ? (uint32_t)(peer - peers->slab) + 1 : 0;

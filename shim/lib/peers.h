@@ -101,8 +101,11 @@ int peer_address_add(struct peer *peer, const struct address *address);
 /* Notes that the address with @index answered: the peer is proven. */
 void peer_confirm(struct peers *peers, struct peer *peer, int index);
 
-/* No address counts as confirmed any more; the addresses stay. */
+/* No address counts as confirmed any more; the addresses stay. peers_trim() is due. */
 void peer_disprove(struct peers *peers, struct peer *peer);
+
+/* Where there are more than PEERS_UNPROVEN, those go that were heard of least recently. */
+void peers_trim(struct peers *peers);
 
 /* Forgets all addresses; the peer is unproven again. It gets @port. */
 void peer_forget(struct peers *peers, struct peer *peer, uint16_t port);

@@ -10,7 +10,7 @@ FUZZ_NAMES ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # smaller tables than the product's, so that a short input fills them
 FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wno-missing-prototypes -D_GNU_SOURCE -MMD -MP \
 	-DVERSION='"fuzz"' -DPOLICY_DIR='"/etc/basilisk-tap"' -DHELPER_PATH='""' -DPRELOAD_PATH='""' \
-	-DPEERS_MAX=48 -DPEERS_UNPROVEN=16 -DPEERS_BY_ADDRESS=4 \
+	-DPEERS_MAX=8 -DPEERS_UNPROVEN=4 -DPEERS_BY_ADDRESS=2 \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-Iproto -I$(B)/gen -Itests/fuzz
 FUZZ_OBJ = $(patsubst %.c,$(B)/fuzz/%.o,$(1))
@@ -24,7 +24,7 @@ $(B)/fuzz/helper/%.o $(FUZZ_OF_HELPER:%=$(B)/fuzz/tests/fuzz/fuzz_%.o): FUZZ_CFL
 	$(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
 $(B)/fuzz/shim/%.o $(B)/fuzz/tests/%.o: FUZZ_CFLAGS += -Ishim/lib -Ishim/cli \
 	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))
-$(B)/fuzz/%.o: %.c $(B)/gen/programs.h $(B)/gen/filter-program.h
+$(B)/fuzz/%.o: %.c tests/fuzz/rules.mk $(B)/gen/programs.h $(B)/gen/filter-program.h
 	@mkdir -p $(@D)
 	$(say) FUZZ $<
 	$(Q)clang $(FUZZ_CFLAGS) -c -o $@ $<

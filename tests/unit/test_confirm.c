@@ -525,6 +525,30 @@ START_TEST(test_network_that_is_gone_for_minutes_brings_the_peer_back)
 }
 END_TEST
 
+START_TEST(test_those_who_fall_silent_are_bounded_as_strangers_are)
+{
+	struct peers *peers = &node[0].peers;
+	uint32_t kept = 0;
+
+	for (unsigned int i = 0; i < PEERS_UNPROVEN + 100; i++) {
+		struct mac mac = { { 0xb2, 9, 9, 9, (uint8_t)(i >> 8), (uint8_t)i } };
+		struct tunnel_target at = place(100 + i / 250, 1 + i % 250);
+		struct peer *peer = peers_add(peers, &mac, now);
+
+		peer->port = at.port;
+		peer->announced = 1;
+		peer_confirm(peers, peer, peer_address_add(peer, &at.address));
+		peer->heard = now + (i < 100 ? 0 : 10); /* a little later than the first hundred */
+	}
+	pass(180000);
+	ck_assert_uint_eq(peers->unproven, PEERS_UNPROVEN);
+	ck_assert_uint_eq(peers->count, PEERS_UNPROVEN);
+	for (const struct peer *p = NULL; (p = peers_next(peers, p));)
+		kept += get_be16(p->mac.byte + 4) >= 100;
+	ck_assert_uint_eq(kept, PEERS_UNPROVEN);
+}
+END_TEST
+
 START_TEST(test_bye_with_a_valid_cookie_means_gone_at_once)
 {
 	announce(0, 1);
@@ -722,6 +746,7 @@ int main(void)
 	tcase_add_test(cases, test_living_peers_keep_each_other_for_an_hour);
 	tcase_add_test(cases, test_goodbye_of_the_discovery_means_ask);
 	tcase_add_test(cases, test_network_that_is_gone_for_minutes_brings_the_peer_back);
+	tcase_add_test(cases, test_those_who_fall_silent_are_bounded_as_strangers_are);
 	tcase_add_test(cases, test_bye_with_a_valid_cookie_means_gone_at_once);
 	tcase_add_test(cases, test_peer_moves_to_another_address_when_one_fails);
 	tcase_add_test(cases, test_changed_addresses_of_ours_are_told_at_once);
