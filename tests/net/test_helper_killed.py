@@ -23,6 +23,7 @@ LEAKS = (  # each: do, undo
 def test_comparison_sees_every_kind_of_leftover(world):
     host = world.host("desk", world.lan())
     with NetState(host) as net:
+        net.settle("nic")
         before = net.snapshot()
         for do, undo in LEAKS:
             assert host.run(do.split()).returncode == 0, do
