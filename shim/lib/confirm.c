@@ -165,7 +165,7 @@ static void answered(struct confirm *c, const struct control *control,
 	if (index < 0)
 		return;
 	peer_confirm(c->peers, peer, index);
-	peer->heard = now;
+	peer_heard(peer, now);
 	peer->silent = 0;
 	choose_answering(c, peer, (unsigned int)index, first, now);
 	if (first) {
@@ -184,7 +184,8 @@ static void answered_by_tap(struct confirm *c, const struct control *control, ui
 	if (!peer || c->attach == ATTACH_NO)
 		return;
 	attach_changed(c, peer, control->attach, now);
-	peer->heard = peer->tap_heard = now;
+	peer_heard(peer, now);
+	peer->tap_heard = now;
 	peer->on_tap = 1;
 	peer->tap_tries = 0;
 	if (peer->reach == PEER_REACH_TAP)
@@ -202,7 +203,7 @@ static void asked(struct confirm *c, const struct control *control,
 	if (!peer || !peer_is_proven(peer) ||
 	    peer_address(peer, &from->address, from->port) < 0)
 		return;
-	peer->heard = now;
+	peer_heard(peer, now);
 	if (control->attach == ATTACH_NO)
 		attach_changed(c, peer, ATTACH_NO, now);
 }

@@ -23,6 +23,7 @@
 #define CONFIRM_RATE	200	/* HELLOs a second; counted apart for those below */
 #define CONFIRM_BURST	400
 #define CONFIRM_IDLE_MS 25000	/* a proven peer that is silent for so long is asked */
+#define CONFIRM_WATCH_MS 2000	/* one that frames go to: after that to twice that */
 #define CONFIRM_GONE_MS 60000	/* and is gone when it has been silent for so long */
 #define CONFIRM_LEAVING_MS 2000 /* the same, after the discovery said goodbye */
 
@@ -95,6 +96,12 @@ void confirm_unknown(struct confirm *confirm, const struct mac *mac,
 
 /* Sending to @peer's address failed, or the host's addresses have changed (@peer NULL: all). */
 void confirm_doubt(struct confirm *confirm, struct peer *peer, uint32_t now);
+
+/*
+ * To be called each CONFIRM_WATCH_MS while frames are sent to peers (peer.sent): asks those that a
+ * frame went to one such time ago and that were not heard of since. True where that is to go on.
+ */
+bool confirm_watch(struct confirm *confirm, uint32_t now);
 
 /* Our own attachment is now @attach: everyone is told. */
 void confirm_attach(struct confirm *confirm, enum attach attach, uint32_t now);

@@ -239,12 +239,28 @@ void confirm_doubt(struct confirm *c, struct peer *peer, uint32_t now)
 	}
 }
 
+bool confirm_watch(struct confirm *c, uint32_t now)
+{
+	bool more = false;
+
+	for (struct peer *p = NULL; (p = peers_next(c->peers, p));) {
+		if (!p->sent || !peer_is_proven(p))
+			continue;
+		if (p->unheard && p->tries == 0)
+			ask(c, p, now);
+		p->unheard = 1;
+		more = true;
+	}
+	return more && !c->farewell;
+}
+
 /* ---- what time brings ---- */
 
 static void tick_peer(struct confirm *c, struct peer *peer, uint32_t now)
 {
 	if (is_tap_unanswered(peer) && !time_after(peer->asked + TAP_WAIT_MS, now)) {
 		peer->reach = PEER_REACH_TUNNEL;
+		peer->on_tap = 0; /* its group frames by the tunnel may be no copies any more */
 		c->calls.news(c->user, CONFIRM_BY_TUNNEL, peer);
 	}
 	if (time_after(due(c, peer), now))

@@ -39,6 +39,8 @@ struct control_thread {
 	AvahiWatch *on_notice;
 	AvahiTimeout *tick;
 	AvahiTimeout *check_fast;
+	AvahiTimeout *watch; /* set while device.watched */
+	bool watching;
 	struct repair *repair;
 	struct interfaces *interfaces;
 	struct status *status;
@@ -160,6 +162,21 @@ static void on_control(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 	tick_now(t);
 }
 
+/* While frames go to peers: whether they are heard of, too. */
+static void on_watch(AvahiTimeout *timeout, void *user)
+{
+	struct control_thread *t = user;
+	struct bt_device *d = t->device;
+
+	pthread_mutex_lock(&d->lock);
+	if (t->watching)
+		d->watched = confirm_watch(&t->confirm, clock_ms());
+	t->watching = d->watched;
+	pthread_mutex_unlock(&d->lock);
+	set_timeout(t, timeout, t->watching ? CONFIRM_WATCH_MS : -1);
+	tick_now(t);
+}
+
 static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
 {
 	struct control_thread *t = user;
@@ -180,7 +197,7 @@ static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 		} else if (notice.kind == NOTICE_BUSY) {
 			fast_way_open(d, &notice.from);
 			set_timeout(t, t->check_fast, FAST_WAY_CHECK_MS);
-		} else {
+		} else if (notice.kind != NOTICE_SENT) {
 			pthread_mutex_lock(&d->lock);
 			peer = peers_find(&d->peers, &notice.mac);
 			if (notice.kind == NOTICE_STRANGER)
@@ -190,6 +207,9 @@ static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 			pthread_mutex_unlock(&d->lock);
 		}
 	}
+	/* whatever the notice was: that of it may have been one too many */
+	if (!t->watching)
+		on_watch(t->watch, t);
 	tick_now(t);
 }
 
@@ -365,7 +385,8 @@ static int make_parts(struct control_thread *t)
 	t->on_notice = t->poll->watch_new(t->poll, d->notice[0], AVAHI_WATCH_IN, on_notice, t);
 	t->tick = t->poll->timeout_new(t->poll, NULL, on_tick, t);
 	t->check_fast = t->poll->timeout_new(t->poll, NULL, on_check_fast, t);
-	if (!t->on_control || !t->on_notice || !t->tick || !t->check_fast)
+	t->watch = t->poll->timeout_new(t->poll, NULL, on_watch, t);
+	if (!t->on_control || !t->on_notice || !t->tick || !t->check_fast || !t->watch)
 		return -ENOMEM;
 	err = repair_start(t->poll, d, on_attachment, t, &t->repair);
 	if (err)

@@ -7,7 +7,7 @@
  *    sockets, look peers up, and count; what needs thought they pass on by device_notice()
  *  - the control thread runs all else: it alone adds, removes and changes peers, and replaces
  *    the TAP
- *  - .peers and .said are under .lock, which is held for microseconds and never across a wait
+ *  - .peers, .watched and .said are under .lock, which is held for microseconds and never across a wait
  */
 #ifndef BASILISK_TAP_SHIM_DEVICE_H
 #define BASILISK_TAP_SHIM_DEVICE_H
@@ -63,6 +63,7 @@ struct bt_device {
 
 	pthread_mutex_t lock;
 	struct peers peers;
+	bool watched; /* the control thread looks for answers to what is sent to them */
 	struct {
 		char tap[IFNAME_SIZE];
 		char uplink[IFNAME_SIZE];
@@ -84,6 +85,7 @@ enum notice_kind {
 	NOTICE_CONTROL,	 /* .frame came from .from; port 0: by the TAP */
 	NOTICE_STRANGER, /* a datagram of .mac came from .from, and does not belong there */
 	NOTICE_DOUBT,	 /* sending to .mac failed */
+	NOTICE_SENT,	 /* something goes to a peer, and .watched was just set */
 	NOTICE_BUSY,	 /* many frames go to .mac, which is at .from */
 };
 

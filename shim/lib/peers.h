@@ -52,6 +52,8 @@ struct peer {
 	unsigned int announced : 1; /* the discovery still lists it */
 	unsigned int spoke : 1;	    /* it sent a frame from an announced address */
 	unsigned int silent : 1;    /* it answered once, and then no more: gets no frames */
+	unsigned int sent : 1;	    /* a frame went to it since it was last heard */
+	unsigned int unheard : 1;   /* that was so a while ago, too */
 };
 
 struct peers {
@@ -113,6 +115,13 @@ void peer_forget(struct peers *peers, struct peer *peer, uint16_t port);
 static inline bool peer_is_proven(const struct peer *peer)
 {
 	return peer->confirmed != 0;
+}
+
+/* A sign of life of it. */
+static inline void peer_heard(struct peer *peer, uint32_t now)
+{
+	peer->heard = now;
+	peer->sent = peer->unheard = 0;
 }
 
 /* True for one that is announced, but silent for so long that it is taken for gone. */

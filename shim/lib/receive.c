@@ -59,8 +59,9 @@ static void heard_by_tap(struct bt_device *d, const struct mac *source)
 	pthread_mutex_lock(&d->lock);
 	peer = peers_find(&d->peers, source);
 	if (peer) {
-		peer->heard = peer->tap_heard = clock_ms_coarse();
+		peer->tap_heard = clock_ms_coarse();
 		peer->on_tap = 1;
+		peer_heard(peer, peer->tap_heard);
 	}
 	pthread_mutex_unlock(&d->lock);
 }
@@ -119,7 +120,7 @@ static void look_up_source(struct bt_device *d, const struct mac *source,
 		query->address = peer_address(peer, &from->address, from->port) >= 0;
 		query->heard_on_tap = peer->on_tap && !time_after(now, peer->tap_heard + HEARD_MS);
 		if (query->address) {
-			peer->heard = now;
+			peer_heard(peer, now);
 			peer->spoke = 1;
 		}
 	}

@@ -61,12 +61,29 @@ static bool unproven_allowed(struct bt_device *d)
 	return true;
 }
 
+/* With the lock held: a frame is about to go there. True if the control thread is to be told. */
+static bool note_sent(struct bt_device *d, struct peer *peer)
+{
+	bool first = !d->watched && peer_is_proven(peer);
+
+	peer->sent = 1;
+	d->watched |= first;
+	return first;
+}
+
+static void notice_sent(const struct bt_device *d)
+{
+	const struct notice notice = { .kind = NOTICE_SENT };
+
+	device_notice(d, &notice);
+}
+
 static void send_to_peers(struct bt_device *d, const uint8_t *frame, size_t len, bool has_tap)
 {
 	enum attach attach = has_tap ? (enum attach)atomic_load(&d->attach) : ATTACH_NO;
 	struct tunnel_target to[TUNNEL_BATCH];
 	struct peer *peer = NULL;
-	bool asked = false, allowed = false;
+	bool asked = false, allowed = false, first = false;
 	unsigned int n, failed;
 	uint32_t next = 0;
 	int err = 0;
@@ -89,6 +106,7 @@ static void send_to_peers(struct bt_device *d, const uint8_t *frame, size_t len,
 					continue;
 				}
 			}
+			first |= note_sent(d, peer);
 			to[n].address = peer->address[peer->sending];
 			to[n++].port = peer->port;
 		}
@@ -100,6 +118,8 @@ static void send_to_peers(struct bt_device *d, const uint8_t *frame, size_t len,
 		atomic_fetch_add_explicit(&d->counters.drop[is_full(err) ? DROP_FULL : DROP_SEND],
 					  failed, memory_order_relaxed);
 	} while (peer);
+	if (first)
+		notice_sent(d);
 }
 
 /* The destination's way, as the table has it. */
@@ -107,6 +127,7 @@ struct way {
 	struct tunnel_target to;
 	bool fast; /* by the socket that is connected there */
 	bool busy; /* it deserves one */
+	bool first; /* see note_sent() */
 };
 
 static void send_to_peer(struct bt_device *d, const struct mac *mac, const struct way *way,
@@ -137,11 +158,13 @@ static void look_up_destination(struct bt_device *d, const struct mac *destinati
 				struct route_query *query, struct way *way)
 {
 	enum attach attach = (enum attach)atomic_load_explicit(&d->attach, memory_order_relaxed);
-	const struct peer *peer;
+	struct peer *peer;
 
+	way->first = false;
 	pthread_mutex_lock(&d->lock);
 	peer = peers_find(&d->peers, destination);
 	if (peer) {
+		way->first = note_sent(d, peer);
 		query->peer_on_tap = query->has_tap && peer_reached_by_tap(peer, &d->mac, attach);
 		query->peer = peer->sending != PEER_ADDRESSES;
 	}
@@ -167,8 +190,11 @@ static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
 	query.control = control_is(frame, len);
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_acquire);
 	query.from_us = mac_equal(&source, &d->mac);
-	if (!query.group)
+	if (!query.group) {
 		look_up_destination(d, &destination, &query, &way);
+		if (way.first)
+			notice_sent(d);
+	}
 	ways = route_frame(&query, &drop);
 	if (!ways)
 		device_dropped(d, drop);

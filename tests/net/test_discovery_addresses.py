@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where a peer is reached: every address of its host will do."""
 import ipaddress
+import itertools
 import json
 import time
 
 import avahi
 from avahi import Avahi
 from case import limit, needs
-from numbered import await_all_know_all, check_all_pairs, frame, number_of
+from numbered import await_all_know_all, await_ways, check_all_pairs, frame, number_of
 from proc import wait_until
 from station import Station
 from world import REFUSE
@@ -108,18 +109,12 @@ def test_network_that_comes_later_is_used(world):
     check_all_pairs(stations)
 
 
-@limit(150)
-def test_two_hosts_on_two_lans_go_on_when_either_fails(world):
-    lans = [world.lan(), world.lan()]
-    hosts = both_refused(world, *lans)
-    stations = [Station(host) for host in hosts]
-    await_all_know_all(stations)
-    check_all_pairs(stations)
-    number = 1000
+def attempts(stations):
+    """A function that sends a frame each way between the two; True once both arrive."""
+    numbers = itertools.count(1000)
 
-    def gets_through():
-        nonlocal number
-        number += 1
+    def get_through():
+        number = next(numbers)
         for one, other in (stations, stations[::-1]):
             one.send(frame(other.mac, one.mac, number))
         for one, other in (stations, stations[::-1]):
@@ -127,10 +122,21 @@ def test_two_hosts_on_two_lans_go_on_when_either_fails(world):
                 return False
         return True
 
+    return get_through
+
+
+@limit(150)
+def test_two_hosts_on_two_lans_go_on_when_either_fails(world):
+    lans = [world.lan(), world.lan()]
+    hosts = both_refused(world, *lans)
+    stations = [Station(host) for host in hosts]
+    await_all_know_all(stations)
+    check_all_pairs(stations)
+    gets_through = attempts(stations)
     for lan in lans:
         lan.ip("link set lan down")
         start = time.monotonic()
-        wait_until(gets_through, 40, "the other LAN to be used")
+        wait_until(gets_through, 10, "the other LAN to be used")
         print(f"frames go the other way after {time.monotonic() - start:.1f} s")
         lan.ip("link set lan up")
         for station in stations:
@@ -141,3 +147,21 @@ def test_two_hosts_on_two_lans_go_on_when_either_fails(world):
         for station in stations:  # heard of by both again, before the other one fails
             other = next(s for s in stations if s is not station)
             wait_until(lambda s=station, o=other: len(addresses(s.host, o.mac)) >= 4, 10, "both")
+
+
+def test_bridged_hosts_go_on_by_the_tunnel_when_their_lan_fails(world):
+    """Nothing says so to either of them, and a second LAN is left, by which nobody is bridged."""
+    lans = [world.lan(), world.lan()]
+    hosts = [world.host(name, lans[0]) for name in ("desk", "attic")]
+    for host in hosts:
+        host.plug(lans[1], card="side", default_route=False)
+    stations = [Station(host) for host in hosts]
+    await_all_know_all(stations)
+    await_ways(stations, lambda a, b: "tap")
+    gets_through = attempts(stations)
+    assert gets_through()
+    lans[0].ip("link set lan down")
+    start = time.monotonic()
+    wait_until(gets_through, 10, "the other LAN to be used")
+    print(f"frames go the other way after {time.monotonic() - start:.1f} s")
+    check_all_pairs(stations)

@@ -578,6 +578,56 @@ START_TEST(test_peer_moves_to_another_address_when_one_fails)
 }
 END_TEST
 
+/* Two hosts on two networks, with what the data path notes, and the watch that follows. */
+static void talk(uint32_t ms, bool answers)
+{
+	for (uint32_t i = 0; i < ms; i += 100) {
+		peer_of(0, 1)->sent = 1;
+		if (answers)
+			peer_heard(peer_of(0, 1), now);
+		if (i % CONFIRM_WATCH_MS == 0)
+			confirm_watch(&node[0].confirm, now);
+		pass(100);
+	}
+}
+
+START_TEST(test_peer_that_frames_go_to_in_vain_moves_soon)
+{
+	node[0].at[1] = place(2, 1);
+	node[1].at[1] = place(2, 2);
+	announce(0, 1);
+	announce_at(0, 1, &node[1].at[1]);
+	pass(200);
+	node[1].cut[0] = true;
+	talk(3 * CONFIRM_WATCH_MS, false);
+	ck_assert_uint_eq(peer_of(0, 1)->sending, 1);
+	ck_assert_uint_eq(node[0].news[CONFIRM_MOVED], 1);
+	/* and silence is as long as it was */
+	node[1].cut[1] = true;
+	talk(CONFIRM_GONE_MS - 5000, false);
+	ck_assert_ptr_nonnull(peer_of(0, 1));
+}
+END_TEST
+
+START_TEST(test_peer_that_answers_frames_is_not_asked)
+{
+	unsigned int sent;
+
+	announce(0, 1);
+	pass(200);
+	sent = node[0].sent;
+	talk(20000, true);
+	ck_assert_uint_eq(node[0].sent, sent);
+	/* nor often, if what it gets needs no answer */
+	talk(20000, false);
+	ck_assert_uint_gt(node[0].sent, sent);
+	ck_assert_uint_le(node[0].sent, sent + 2 * 20000 / (2 * CONFIRM_WATCH_MS));
+	/* nor later on */
+	peer_heard(peer_of(0, 1), now);
+	ck_assert(!confirm_watch(&node[0].confirm, now));
+}
+END_TEST
+
 START_TEST(test_changed_addresses_of_ours_are_told_at_once)
 {
 	announce(0, 1);
@@ -749,6 +799,8 @@ int main(void)
 	tcase_add_test(cases, test_those_who_fall_silent_are_bounded_as_strangers_are);
 	tcase_add_test(cases, test_bye_with_a_valid_cookie_means_gone_at_once);
 	tcase_add_test(cases, test_peer_moves_to_another_address_when_one_fails);
+	tcase_add_test(cases, test_peer_that_frames_go_to_in_vain_moves_soon);
+	tcase_add_test(cases, test_peer_that_answers_frames_is_not_asked);
 	tcase_add_test(cases, test_changed_addresses_of_ours_are_told_at_once);
 	tcase_add_test(cases, test_peer_that_has_lost_an_address_is_sent_to_at_another);
 	tcase_add_test(cases, test_doubts_alone_keep_nobody_alive);
