@@ -87,8 +87,9 @@ BT_API int bt_fd(const struct bt_device *device);
 
 /*
  * Takes the next frame for the guest. @buffer has @size bytes, at least BT_FRAME_MAX. Returns the
- * frame's length; -EAGAIN where there is none (poll again even so: after many frames that
- * were not the guest's there may be more); -EINVAL for a small buffer; -EFAULT; -ECHILD.
+ * frame's length; -EAGAIN where there is none; -EINVAL for a small buffer; -ECHILD. After -EAGAIN
+ * poll again: it may be said where there is one more, and the descriptor is then readable at once.
+ * (So it must be awaited by level, not by EPOLLET.)
  */
 BT_API ssize_t bt_receive(struct bt_device *device, void *buffer, size_t size);
 

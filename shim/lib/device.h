@@ -72,7 +72,7 @@ struct bt_device {
 	} said;
 
 	struct counters counters;
-	_Atomic unsigned int turn;	   /* which source bt_receive() looks at first */
+	_Atomic unsigned int turn;	   /* of bt_receive(): turn.h */
 	_Atomic uint32_t notice_next;	   /* no notice about strangers before this time */
 	_Atomic uint64_t unproven_allowed; /* time and number: see send.c */
 

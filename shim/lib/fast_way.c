@@ -65,14 +65,15 @@ void fast_way_open(struct bt_device *device, const struct tunnel_target *to)
 	}
 	way->used_before = way->used;
 	way->pending_before = false;
+	/* before anybody can receive by it: .to tells where a frame came from */
+	pthread_mutex_lock(&device->lock);
+	way->to = *to;
+	pthread_mutex_unlock(&device->lock);
 	way->open = true;
 	if (epoll_ctl(device->epoll, EPOLL_CTL_ADD, way->fd, &event) < 0) {
 		fast_way_close(device);
 		return;
 	}
-	pthread_mutex_lock(&device->lock);
-	way->to = *to;
-	pthread_mutex_unlock(&device->lock);
 	log_say(LOG_DEBUG, "a way of its own for %s", address_format(&to->address, to->port, text));
 }
 

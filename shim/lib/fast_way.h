@@ -7,11 +7,12 @@
  * that peer come to this socket too, where only the guest's reading finds them; so it is given
  * up when the guest does not read, and when nothing is sent.
  *
- * All but fast_way_is_for() and fast_way_note() belong to the control thread.
+ * All but fast_way_is_for(), fast_way_note() and fast_way_used() belong to the control thread.
  */
 #ifndef BASILISK_TAP_SHIM_FAST_WAY_H
 #define BASILISK_TAP_SHIM_FAST_WAY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "mac.h"
@@ -27,7 +28,7 @@ struct fast_way {
 	int fd;			 /* -1: there never was one; the number stays for life */
 	struct tunnel_target to; /* under the device's lock; port 0: there is none */
 	_Atomic bool open;
-	_Atomic unsigned int used; /* calls that gave or took a frame */
+	_Atomic unsigned int used; /* changes with the calls that gave or took a frame */
 	unsigned int used_before;  /* at the last check */
 	bool pending_before;	   /* something was waiting then */
 	struct mac mac;	       /* under the lock: whom the last frames went to, */
@@ -39,6 +40,14 @@ struct fast_way {
 static inline bool fast_way_is_for(const struct fast_way *way, const struct tunnel_target *to)
 {
 	return way->to.port && tunnel_target_equal(&way->to, to);
+}
+
+/* A frame came or went this way. Two threads at once may count as one: it is a sign of life. */
+static inline void fast_way_used(struct fast_way *way)
+{
+	unsigned int used = atomic_load_explicit(&way->used, memory_order_relaxed);
+
+	atomic_store_explicit(&way->used, used + 1, memory_order_relaxed);
 }
 
 /* With the lock held: a frame goes to @mac by the tunnel. True once that is worth a way. */

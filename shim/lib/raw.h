@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 static inline ssize_t raw_result(long result)
@@ -18,9 +17,9 @@ static inline ssize_t raw_result(long result)
 	return result < 0 ? -errno : result;
 }
 
-static inline ssize_t raw_readv(int fd, const struct iovec *part, int count)
+static inline ssize_t raw_read(int fd, void *data, size_t size)
 {
-	return raw_result(syscall(SYS_readv, fd, part, count));
+	return raw_result(syscall(SYS_read, fd, data, size));
 }
 
 static inline ssize_t raw_write(int fd, const void *data, size_t len)

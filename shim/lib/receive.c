@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * receive.c: bt_receive(): a frame's way from the kernel to the guest, on the emulator's own
- * thread. One system call for a frame, no copy, no allocation.
+ * thread. One system call for a frame, no allocation.
  *
  * Must never: block, wait for the control thread, or let the guest see a frame that route_frame()
  * did not send to it.
@@ -12,9 +12,9 @@
 #include "clock.h"
 #include "device.h"
 #include "raw.h"
+#include "turn.h"
 
 #define RECEIVE_BUDGET 256 /* frames looked at in one bt_receive() that are not the guest's */
-#define TURN	       32  /* frames from one source before another one is looked at */
 #define HEARD_MS       60000
 #define STRANGER_MS    2 /* at most one notice about strangers in so many ms */
 
@@ -69,8 +69,8 @@ static void heard_by_tap(struct bt_device *d, const struct mac *source)
 /* A frame's length for the guest; 0: it was dropped or passed on; -EAGAIN: there is none. */
 static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 {
-	uint8_t more[4]; /* a frame that reaches in here is too long */
-	struct iovec part[2] = { { buffer, FRAME_MAX }, { more, sizeof(more) } };
+	/* with room for a byte too many: to copy costs less than to read into two places */
+	uint8_t frame[FRAME_MAX + 1];
 	struct route_query query = { .from = ROUTE_FROM_TAP, .has_tap = true };
 	struct mac source;
 	enum drop drop;
@@ -78,28 +78,29 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 
 	if (!atomic_load_explicit(&d->tap_alive, memory_order_acquire))
 		return -EAGAIN;
-	n = raw_readv(d->tap, part, 2);
+	n = raw_read(d->tap, frame, sizeof(frame));
 	if (n < 0) {
-		if (n != -EAGAIN && n != -EINTR && n != -EFAULT)
+		if (n != -EAGAIN && n != -EINTR)
 			device_tap_lost(d);
-		return n == -EFAULT ? -EFAULT : -EAGAIN;
+		return -EAGAIN;
 	}
-	drop = device_check(buffer, (size_t)n);
+	drop = device_check(frame, (size_t)n);
 	if (drop != DROP_NONE) {
 		device_dropped(d, drop);
 		return 0;
 	}
-	source = frame_source(buffer);
+	source = frame_source(frame);
 	query.from_us = mac_equal(&source, &d->mac);
-	query.group = frame_is_group(buffer);
-	query.control = control_is(buffer, (size_t)n);
+	query.group = frame_is_group(frame);
+	query.control = control_is(frame, (size_t)n);
 	switch (route_frame(&query, &drop)) {
 	case ROUTE_GUEST:
 		heard_by_tap(d, &source);
+		memcpy(buffer, frame, (size_t)n);
 		count(&d->counters.from_tap);
 		return n;
 	case ROUTE_CONTROL:
-		notice_control(d, buffer, (size_t)n, NULL);
+		notice_control(d, frame, (size_t)n, NULL);
 		return 0;
 	default:
 		device_dropped(d, drop);
@@ -107,13 +108,16 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 	}
 }
 
-static void look_up_source(struct bt_device *d, const struct mac *source,
-			   const struct tunnel_target *from, struct route_query *query)
+/* @from is looked up too where it came by the @fast way, whose other end is known. */
+static void look_up_source(struct bt_device *d, const struct mac *source, bool fast,
+			   struct tunnel_target *from, struct route_query *query)
 {
 	uint32_t now = clock_ms_coarse();
 	struct peer *peer;
 
 	pthread_mutex_lock(&d->lock);
+	if (fast)
+		*from = d->fast.to;
 	peer = peers_find(&d->peers, source);
 	if (peer) {
 		query->peer = true;
@@ -127,13 +131,16 @@ static void look_up_source(struct bt_device *d, const struct mac *source,
 	pthread_mutex_unlock(&d->lock);
 }
 
-static ssize_t take_tunnel(struct bt_device *d, int fd, uint8_t *buffer)
+static ssize_t take_tunnel(struct bt_device *d, bool fast, uint8_t *buffer)
 {
 	struct route_query query = { .from = ROUTE_FROM_PEER };
 	struct tunnel_target from;
 	struct mac source, destination;
 	enum drop drop;
-	ssize_t n = tunnel_receive(fd, buffer, FRAME_MAX, &from);
+	ssize_t n;
+
+	n = fast ? tunnel_receive(d->fast.fd, buffer, FRAME_MAX, NULL)
+		 : tunnel_receive(d->tunnel.data, buffer, FRAME_MAX, &from);
 
 	if (n == -EAGAIN || n == -EFAULT || n == -EBADF || n == -ENOTSOCK)
 		return n == -EFAULT ? n : -EAGAIN;
@@ -153,8 +160,12 @@ static ssize_t take_tunnel(struct bt_device *d, int fd, uint8_t *buffer)
 	query.group = frame_is_group(buffer);
 	query.control = control_is(buffer, (size_t)n);
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_relaxed);
-	if (!query.from_us && (query.group || query.to_us))
-		look_up_source(d, &source, &from, &query);
+	if (fast || (!query.from_us && (query.group || query.to_us)))
+		look_up_source(d, &source, fast, &from, &query);
+	if (fast && !from.port) { /* given up just now: whose it was is not known any more */
+		device_dropped(d, DROP_ADDRESS);
+		return 0;
+	}
 	switch (route_frame(&query, &drop)) {
 	case ROUTE_GUEST:
 		count(&d->counters.from_tunnel);
@@ -176,21 +187,11 @@ static ssize_t take_fast(struct bt_device *d, uint8_t *buffer)
 
 	if (!atomic_load_explicit(&d->fast.open, memory_order_acquire))
 		return -EAGAIN;
-	n = take_tunnel(d, d->fast.fd, buffer);
+	n = take_tunnel(d, true, buffer);
 	if (n > 0)
-		atomic_fetch_add_explicit(&d->fast.used, 1, memory_order_relaxed);
+		fast_way_used(&d->fast);
 	return n;
 }
-
-/*
- * .turn: which source is looked at first, whether it has given a frame since the last "there is
- * none", and how many in a row. If it has, the others are not looked at in vain: if they have
- * something, the descriptor says so at once, and as nothing was given the second time, all are
- * looked at. A busy source gives way after TURN frames.
- */
-#define TURN_SOURCE 3u
-#define TURN_GAVE   4u
-#define TURN_COUNT  8u /* and up */
 
 static ssize_t take(struct bt_device *d, unsigned int source, uint8_t *buffer)
 {
@@ -200,7 +201,7 @@ static ssize_t take(struct bt_device *d, unsigned int source, uint8_t *buffer)
 	case SOURCE_FAST:
 		return take_fast(d, buffer);
 	default:
-		return take_tunnel(d, d->tunnel.data, buffer);
+		return take_tunnel(d, false, buffer);
 	}
 }
 
@@ -214,25 +215,30 @@ ssize_t bt_receive(struct bt_device *d, void *buffer, size_t size)
 	if (!device_is_ours(d))
 		return -ECHILD;
 	turn = atomic_load_explicit(&d->turn, memory_order_relaxed);
+	if (turn_guess(turn)) {
+		turn = turn_drained(turn, false);
+		atomic_store_explicit(&d->turn, turn, memory_order_relaxed);
+		return -EAGAIN;
+	}
 	for (int budget = RECEIVE_BUDGET; budget; budget--) {
-		n = take(d, turn & TURN_SOURCE, buffer);
+		n = take(d, turn_source(turn), buffer);
 		if (n == -EAGAIN) {
-			if (turn & TURN_GAVE || ++empty == SOURCES) {
-				turn &= ~TURN_GAVE;
+			if (turn_gave(turn)) {
+				turn = turn_drained(turn, true);
 				break;
 			}
-			turn = ((turn & TURN_SOURCE) + 1) % SOURCES;
+			if (++empty == SOURCES)
+				break;
+			turn = turn_next(turn, SOURCES);
 			continue;
 		}
-		turn = (turn | (n > 0 ? TURN_GAVE : 0)) + TURN_COUNT;
-		if (turn >= TURN * TURN_COUNT)
-			turn = ((turn & TURN_SOURCE) + 1) % SOURCES;
+		turn = turn_took(turn, n > 0, SOURCES);
 		if (n)
 			break;
 		n = -EAGAIN;
 	}
 	atomic_store_explicit(&d->turn, turn, memory_order_relaxed);
-	if (n > 0)
+	if (n > 0 && d->capture >= 0)
 		capture_frame(d->capture, buffer, (size_t)n);
 	return n;
 }

@@ -136,7 +136,7 @@ static void send_to_peer(struct bt_device *d, const struct mac *mac, const struc
 	int err = -ENOTCONN;
 
 	if (way->fast) {
-		atomic_fetch_add_explicit(&d->fast.used, 1, memory_order_relaxed);
+		fast_way_used(&d->fast);
 		if (raw_sendto(d->fast.fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) >= 0)
 			err = 0;
 	}
@@ -190,7 +190,7 @@ static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
 	query.control = control_is(frame, len);
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_acquire);
 	query.from_us = mac_equal(&source, &d->mac);
-	if (!query.group) {
+	if (mac_is_guest(&destination)) { /* no other station is a peer */
 		look_up_destination(d, &destination, &query, &way);
 		if (way.first)
 			notice_sent(d);
@@ -222,7 +222,8 @@ ssize_t bt_send(struct bt_device *d, const void *frame, size_t len)
 		device_dropped(d, drop);
 		return (ssize_t)len;
 	}
-	capture_frame(d->capture, frame, len);
+	if (d->capture >= 0)
+		capture_frame(d->capture, frame, len);
 	if (!send_frame(d, frame, len))
 		send_frame(d, frame, len);
 	return (ssize_t)len;

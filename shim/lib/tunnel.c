@@ -201,13 +201,14 @@ ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *
 	socklen_t len = sizeof(any);
 	/* MSG_TRUNC: the length of all of it, whatever there was room for */
 	ssize_t n = raw_recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC,
-				 (struct sockaddr *)&any, &len);
+				 from ? (struct sockaddr *)&any : NULL, from ? &len : NULL);
 
 	if (n < 0)
 		return n == -EINTR ? -EAGAIN : n;
 	if ((size_t)n > size)
 		return -EMSGSIZE;
-	from_kernel(&any, from);
+	if (from)
+		from_kernel(&any, from);
 	return n;
 }
 

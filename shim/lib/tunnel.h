@@ -53,8 +53,8 @@ void tunnel_close(struct tunnel *tunnel);
 int tunnel_connect(const struct tunnel *tunnel, const struct tunnel_target *to);
 
 /*
- * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from; -EAGAIN
- * where there is none; -EMSGSIZE if it was longer than @size, or another negative errno, each of
+ * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from unless @from is
+ * NULL, as for a connected one, where the kernel tells a tenth of a microsecond sooner; -EAGAIN where there is none; -EMSGSIZE if it was longer than @size, or another negative errno, each of
  * which has used it up.
  */
 ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *from);
