@@ -164,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_link(&link);
 		break;
 	case 1:
-		link_each(&route, each_link, NULL);
+		link_each(&route, what & 0x40 ? "tun" : NULL, each_link, NULL);
 		break;
 	case 2:
 		link_accepted_each(&route, 3, each_mac, NULL);
