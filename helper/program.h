@@ -16,7 +16,7 @@
 
 #include "mac.h"
 
-#define PROGRAM_MAX 96 /* instructions */
+#define PROGRAM_MAX 112 /* instructions */
 
 enum program_name {
 	PROGRAM_ANY,		   /* match: every frame */

@@ -17,16 +17,35 @@
 
 #include "frame.h"
 
-#define PROGRAM_MAX 96 /* instructions; the longest has about 80 */
+#define PROGRAM_MAX 112 /* instructions; the longest has about 100 */
 
 enum { AT_DESTINATION = 0, AT_SOURCE = 6, AT_TYPE = 12, AT_NETWORK = 14 };
-enum { DHCP_SERVER = 67, DHCPV6_SERVER = 547, ROUTER_ADVERTISEMENT = 134 };
+enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCPV6_CLIENT = 546, DHCPV6_SERVER = 547 };
+enum { ROUTER_ADVERTISEMENT = 134 };
+/* 802.2's header with SNAP's: AA AA 03, two kinds of organization, and an EtherType (RFC 1042) */
+enum { AT_ORGANIZATION = 18, AT_SNAP_TYPE = 20, SNAP_END = 22 };
+enum { SNAP = 0xaaaa0300, ENCAPSULATED = 0, TUNNELLED = 0xf8 };
 #ifndef ETH_P_LLDP
 #define ETH_P_LLDP 0x88cc /* since Linux 5.15's headers */
 #endif
 
 /* Where a jump goes. NEXT is the following instruction, the others are places in the program. */
-enum label { NEXT, YES, NO, CISCO, ALLOWED, IPV6, EXTENSION, FRAGMENT, UPPER, PORT, LABELS };
+enum label {
+	NEXT,
+	YES,
+	NO,
+	INSIDE,
+	KIND,
+	GROUPS,
+	CISCO,
+	ALLOWED,
+	IPV6,
+	EXTENSION,
+	FRAGMENT,
+	UPPER,
+	PORT,
+	LABELS
+};
 
 /* What the helper puts in the place of an instruction's constant; as in program.c. */
 enum patch { PATCH_NOTHING, PATCH_MAC_HIGH, PATCH_MAC_LOW };
@@ -98,15 +117,21 @@ static void need_group(struct assembler *a)
 	jump(a, BPF_JSET, 1, NEXT, NO);
 }
 
+/* To NO if the EtherType in the accumulator is a VLAN tag's. */
+static void need_no_tag(struct assembler *a)
+{
+	jump(a, BPF_JEQ, ETH_P_8021Q, NO, NEXT);
+	jump(a, BPF_JEQ, ETH_P_8021AD, NO, NEXT);
+	jump(a, BPF_JEQ, ETH_P_QINQ1, NO, NEXT);
+}
+
 /* To NO if the frame has a VLAN tag, in the metadata or in band. */
 static void need_no_vlan(struct assembler *a)
 {
 	load(a, BPF_B, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT));
 	jump(a, BPF_JEQ, 0, NEXT, NO);
 	load(a, BPF_H, AT_TYPE);
-	jump(a, BPF_JEQ, ETH_P_8021Q, NO, NEXT);
-	jump(a, BPF_JEQ, ETH_P_8021AD, NO, NEXT);
-	jump(a, BPF_JEQ, ETH_P_QINQ1, NO, NEXT);
+	need_no_tag(a);
 }
 
 /* To NO for 01:80:c2:00:00:0x, which bridges keep to themselves (IEEE 802.1Q, 8.6.3). */
@@ -209,8 +234,10 @@ static void verdict_bridge_to_guests(struct assembler *a)
 static void need_len(struct assembler *a, uint32_t len, bool from_index)
 {
 	emit(a, BPF_LD | BPF_W | BPF_LEN, 0, NEXT, NEXT);
-	if (from_index)
+	if (from_index) {
+		emit(a, BPF_JMP | BPF_JGE | BPF_X, 0, NEXT, NO); /* or the difference wraps */
 		emit(a, BPF_ALU | BPF_SUB | BPF_X, 0, NEXT, NEXT);
+	}
 	jump(a, BPF_JGE, len, NEXT, NO);
 }
 
@@ -285,23 +312,56 @@ static void need_no_server(struct assembler *a)
 	load_indexed(a, BPF_B, AT_NETWORK);
 	jump(a, BPF_JEQ, ROUTER_ADVERTISEMENT, NO, YES);
 
+	/* a client takes an answer to its port, from wherever */
 	place(a, PORT);
-	need_len(a, AT_NETWORK + 2, true);
+	need_len(a, AT_NETWORK + 4, true);
 	load_indexed(a, BPF_H, AT_NETWORK);
 	jump(a, BPF_JEQ, DHCP_SERVER, NO, NEXT);
-	jump(a, BPF_JEQ, DHCPV6_SERVER, NO, YES);
+	jump(a, BPF_JEQ, DHCPV6_SERVER, NO, NEXT);
+	load_indexed(a, BPF_H, AT_NETWORK + 2);
+	jump(a, BPF_JEQ, DHCP_CLIENT, NO, NEXT);
+	jump(a, BPF_JEQ, DHCPV6_CLIENT, NO, YES);
 }
 
-static void verdict_guard_serving(struct assembler *a)
+/*
+ * 802.3 with SNAP can carry any EtherType, and on the air of an access point, which sends all
+ * frames so, it cannot be told from the plain form. From here to KIND with the type in the
+ * accumulator, whichever form it has, or to GROUPS where there is none. What need_no_server()
+ * looks into has to be plain.
+ */
+static void find_kind(struct assembler *a, bool serving)
+{
+	jump(a, BPF_JGE, ETH_P_802_3_MIN, KIND, NEXT);
+	emit(a, BPF_LD | BPF_W | BPF_LEN, 0, NEXT, NEXT);
+	jump(a, BPF_JGE, SNAP_END, NEXT, GROUPS);
+	load(a, BPF_W, AT_NETWORK);
+	jump(a, BPF_JEQ, SNAP, NEXT, GROUPS);
+	load(a, BPF_H, AT_ORGANIZATION);
+	jump(a, BPF_JEQ, ENCAPSULATED, INSIDE, NEXT);
+	jump(a, BPF_JEQ, TUNNELLED, NEXT, GROUPS);
+	place(a, INSIDE);
+	load(a, BPF_H, AT_SNAP_TYPE);
+	jump(a, BPF_JGE, ETH_P_802_3_MIN, NEXT, NO); /* one in another */
+	need_no_tag(a);
+	if (!serving) {
+		jump(a, BPF_JEQ, ETH_P_IP, NO, NEXT);
+		jump(a, BPF_JEQ, ETH_P_IPV6, NO, NEXT);
+	}
+	place(a, KIND);
+}
+
+static void guard(struct assembler *a, bool serving)
 {
 	need_len(a, AT_NETWORK, false);
 	need_ethernet_length(a);
 	need_guest(a, AT_SOURCE, true);
 	need_no_vlan(a); /* leaves the type in the accumulator */
+	find_kind(a, serving);
 	jump(a, BPF_JEQ, ETH_P_PAUSE, NO, NEXT);
 	jump(a, BPF_JEQ, ETH_P_PAE, NO, NEXT);
 	jump(a, BPF_JEQ, ETH_P_LLDP, NO, NEXT);
 	/* 01:80:c2:00:00:0x: bridges' own; 01:00:0c:cc:cc:cx: Cisco's discovery and trunking */
+	place(a, GROUPS);
 	load(a, BPF_H, AT_DESTINATION + 4);
 	emit(a, BPF_ALU | BPF_AND | BPF_K, 0xfff0, NEXT, NEXT);
 	emit(a, BPF_MISC | BPF_TAX, 0, NEXT, NEXT);
@@ -314,12 +374,18 @@ static void verdict_guard_serving(struct assembler *a)
 	emit(a, BPF_MISC | BPF_TXA, 0, NEXT, NEXT);
 	jump(a, BPF_JEQ, 0xccc0, NO, ALLOWED);
 	place(a, ALLOWED);
+	if (!serving)
+		need_no_server(a);
+}
+
+static void verdict_guard_serving(struct assembler *a)
+{
+	guard(a, true);
 }
 
 static void verdict_guard(struct assembler *a)
 {
-	verdict_guard_serving(a);
-	need_no_server(a);
+	guard(a, false);
 }
 
 enum kind { MATCH, VERDICT_PASS, VERDICT_GO_ON };

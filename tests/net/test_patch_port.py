@@ -169,6 +169,12 @@ def udp(source_port):
     return source_port.to_bytes(2, "big") + bytes.fromhex("022200080000")
 
 
+def snap(rest, organization=bytes(3)):
+    """The same behind an 802.3 length: what an access point sends is equal in both forms."""
+    packet = b"\xaa\xaa\x03" + organization + rest
+    return len(packet).to_bytes(2, "big") + packet
+
+
 ADVERTISEMENT = b"\x86" + bytes(15)
 SOLICITATION = b"\x85" + bytes(7)
 DROPPED = {
@@ -208,6 +214,20 @@ DROPPED = {
         BROADCAST,
         ipv6(0, bytes([60, 0, 1, 4, 0, 0, 0, 0, 58, 0, 1, 4, 0, 0, 0, 0]) + ADVERTISEMENT),
     ),
+    "dhcp server by another port": (BROADCAST, ipv4(1067, 68)),
+    "dhcpv6 server by another port": (BROADCAST, ipv6(17, udp(1547))),
+    "dhcp server in snap": (BROADCAST, snap(ipv4(67, 68))),
+    "dhcp server by another port in tunnel snap": (BROADCAST, snap(ipv4(1067, 68), b"\0\0\xf8")),
+    "router advertisement in snap": (BROADCAST, snap(ipv6(58, ADVERTISEMENT))),
+    "router advertisement in tunnel snap": (
+        BROADCAST,
+        snap(ipv6(58, ADVERTISEMENT), b"\0\0\xf8"),
+    ),
+    "vlan tag in snap": (BROADCAST, snap(bytes.fromhex("8100006488b5"))),
+    "802.1x in snap": (BROADCAST, snap(bytes.fromhex("888e0101"))),
+    "lldp in tunnel snap": (BROADCAST, snap(bytes.fromhex("88cc0207"), b"\0\0\xf8")),
+    "pause in snap": (BROADCAST, snap(bytes.fromhex("88080001ffff"))),
+    "snap in snap": (BROADCAST, snap(snap(ipv6(58, ADVERTISEMENT)))),
     "ipv4 cut short": (BROADCAST, b"\x08\x00" + bytes.fromhex("45000014")),
     "ipv6 cut short": (BROADCAST, b"\x86\xdd" + bytes.fromhex("60000000")),
 }
@@ -216,6 +236,10 @@ PASSED = {
     "ddp": (APPLETALK, b"\x00\x24\xaa\xaa\x03\x08\x00\x07\x80\x9b"),
     "appletalk phase 1": (BROADCAST, b"\x80\x9b"),
     "arp": (BROADCAST, b"\x08\x06\x00\x01"),
+    "arp in snap": (BROADCAST, snap(b"\x08\x06\x00\x01")),
+    "ipx in snap": (BROADCAST, snap(b"\x81\x37\xff\xff")),
+    "appletalk phase 1, from port 67": (BROADCAST, b"\x80\x9b" + ipv4(67, 68)[2:]),
+    "snap of an unknown organization": (BROADCAST, snap(ipv4(67, 68), b"\x08\0\x07")),
     "ipx raw": (BROADCAST, b"\x00\x24\xff\xff"),
     "ipx": (BROADCAST, b"\x81\x37\xff\xff"),
     "decnet": (bytes.fromhex("ab0000030000"), b"\x60\x03"),
@@ -270,6 +294,23 @@ def test_guests_may_serve_where_the_policy_says_so(world):
     names = heard(ends[:1], ends[2], serving)[0]
     assert names == list(serving), set(serving) - set(names)
     close(ends)
+
+
+def test_headers_that_end_behind_the_frame_are_dropped(world):
+    """A program that loads from there is over, and what it has said is "let it in"."""
+    desk = world.host("desk", world.lan(), policy="allow group netdev\nattach none\n")
+    guest = Guest(desk)
+    to_stack = desk.mac_of("btlan") + guest.mac
+    sent = [to_stack + ipv6(kind, bytes([17, 255]) + bytes(14)) for kind in (0, 43, 60)]
+    sent += [to_stack + b"\x08\x00\x4f" + ipv4(68, 67)[3:]]
+    for short in sent:
+        guest.send(short)
+
+    def all_counted():
+        return f"refused {len(sent)}\n" in desk.run([HELPER, "--status"]).stdout
+
+    wait_until(all_counted, what="the count of what was dropped")
+    guest.close()
 
 
 def test_forged_sources_reach_nobody_and_are_counted(world):
