@@ -39,7 +39,7 @@ static const struct {
 	{ doctor_check_peers, "listening for other emulators" },
 	{ doctor_check_neighbours, "asking who has our addresses" },
 	{ doctor_check_machine_id, NULL },
-	{ doctor_check_own_name, NULL },
+	{ doctor_check_prefs, NULL },
 	{ doctor_check_macvlan, NULL },
 	{ doctor_check_manager, NULL },
 };

@@ -66,7 +66,7 @@ bool doctor_is_wireless(const char *folder);
 
 /* doctor_host.c: this machine */
 void doctor_check_kernel(struct doctor *doctor);
-void doctor_check_own_name(struct doctor *doctor);
+void doctor_check_prefs(struct doctor *doctor);
 void doctor_check_machine_id(struct doctor *doctor);
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * doctor_host.c: what of this machine may be in the way: its kernel, name and identity.
+ * doctor_host.c: what of this machine may be in the way: its kernel, prefs, name and identity.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "basilisk-tap.h"
 #include "doctor.h"
 #include "mac.h"
 
@@ -85,19 +86,32 @@ void doctor_check_kernel(struct doctor *doctor)
 
 /* ---- name and identity ---- */
 
-bool doctor_uses_udptunnel(const char *path)
+/* The value behind @keyword in the prefs at @path, "" where there is none; the last one counts. */
+static void read_pref(const char *path, const char *keyword, char *value, size_t size)
 {
 	FILE *file = fopen(path, "re");
-	char line[LINE_SIZE], value[8];
-	bool on = false;
+	const size_t len = strlen(keyword);
+	char line[LINE_SIZE];
 
+	*value = '\0';
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "udptunnel %7s", value) == 1)
-			on = strcmp(value, "true") == 0;
+		const char *at = line + len;
+
+		if (strncmp(line, keyword, len) != 0 || !strchr(" \t", *at) || !*at)
+			continue;
+		at += strspn(at, " \t");
+		snprintf(value, size, "%.*s", (int)strcspn(at, " \t\r\n"), at);
 	}
 	if (file)
 		fclose(file);
-	return on;
+}
+
+bool doctor_uses_udptunnel(const char *path)
+{
+	char value[8];
+
+	read_pref(path, "udptunnel", value, sizeof(value));
+	return strcmp(value, "true") == 0;
 }
 
 /* True where the host's name means an address of the loopback. */
@@ -119,16 +133,21 @@ static bool own_name_is_loopback(char *text)
 	return loopback;
 }
 
-void doctor_check_own_name(struct doctor *doctor)
+static void check_prefs(struct doctor *doctor, const char *path)
 {
-	static const char *const prefs[] = { ".basilisk_ii_prefs", ".sheepshaver_prefs" };
-	const char *home = getenv("HOME");
-	char path[PATH_SIZE], address[INET_ADDRSTRLEN];
+	char address[INET_ADDRSTRLEN], ether[64];
 
-	for (size_t i = 0; home && i < sizeof(prefs) / sizeof(prefs[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", home, prefs[i]);
-		if (!doctor_uses_udptunnel(path) || !own_name_is_loopback(address))
-			continue;
+	if (!doctor_uses_udptunnel(path))
+		return;
+	read_pref(path, "ether", ether, sizeof(ether));
+	if (bt_is_ours(ether))
+		doctor_remedy(
+			doctor_find(doctor, "udptunnel", true,
+				    "%s has 'udptunnel true', which the emulator obeys before "
+				    "'ether %s'",
+				    path, ether),
+			"take the udptunnel line out of %s", path);
+	else if (own_name_is_loopback(address))
 		doctor_remedy(
 			doctor_find(doctor, "own-name", true,
 				    "%s has 'udptunnel true', and this host's name means %s: "
@@ -136,6 +155,17 @@ void doctor_check_own_name(struct doctor *doctor)
 				    path, address),
 			"replace the line by 'ether auto'; or give the name its real address "
 			"in /etc/hosts");
+}
+
+void doctor_check_prefs(struct doctor *doctor)
+{
+	static const char *const prefs[] = { ".basilisk_ii_prefs", ".sheepshaver_prefs" };
+	const char *home = getenv("HOME");
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; home && i < sizeof(prefs) / sizeof(prefs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", home, prefs[i]);
+		check_prefs(doctor, path);
 	}
 }
 

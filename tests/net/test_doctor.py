@@ -214,6 +214,20 @@ def test_doctor_finds_that_the_own_name_is_a_loopback_only_with_stock_udptunnel(
     check_only(doctor(host))
 
 
+def test_doctor_finds_udptunnel_in_the_way_of_ether_auto(world):
+    host = desk(world)
+    prefs = os.path.join(host.home("mac"), ".sheepshaver_prefs")
+    for content, checks in (
+        ("ether auto-p2p/port=7000\nudptunnel\ttrue\n", ["udptunnel"]),
+        ("udptunnel true\nudptunnel false\nether auto\n", ()),
+        ("ether auto\nudptunnel true\nether tap0\n", ["own-name"]),
+    ):
+        with open(prefs, "w") as file:
+            file.write(content)
+        what = check_only(doctor(host), *checks)
+        assert not what or prefs in what, what
+
+
 def own_mac(host):
     done = host.run(["basilisk-tap", "mac", "--slot=0"], user="mac")
     return bytes.fromhex(done.stdout.strip().replace(":", ""))
