@@ -8,6 +8,7 @@ sysconfdir ?= /etc
 libdir ?= $(prefix)/lib
 mandir ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
+completiondir ?= $(prefix)/share/bash-completion/completions
 libexecdir ?= $(prefix)/lib/basilisk-tap
 helper_path = $(libexecdir)/basilisk-tap-helper
 preload_path = $(libexecdir)/basilisk-tap-preload.so
@@ -145,6 +146,10 @@ install: all
 		$(fill_in) "packaging/systemd/$$unit" \
 			> "$(DESTDIR)$(unitdir)/$$unit" || exit 1; \
 	done
+	for name in basilisk-tap basilisk-tap-helper; do \
+		$(INSTALL) -D -m 644 packaging/bash-completion \
+			"$(DESTDIR)$(completiondir)/$$name" || exit 1; \
+	done
 	test -e "$(DESTDIR)$(sysconfdir)/basilisk-tap/helper.conf" || $(INSTALL) -m 644 \
 		packaging/helper.conf "$(DESTDIR)$(sysconfdir)/basilisk-tap/helper.conf"
 
@@ -155,7 +160,9 @@ uninstall:
 		"$(DESTDIR)$(prefix)/include/basilisk-tap.h" \
 		"$(DESTDIR)$(libdir)/pkgconfig/libbasilisk-tap.pc" \
 		"$(DESTDIR)$(unitdir)/basilisk-tap.socket" \
-		"$(DESTDIR)$(unitdir)/basilisk-tap@.service"
+		"$(DESTDIR)$(unitdir)/basilisk-tap@.service" \
+		"$(DESTDIR)$(completiondir)/basilisk-tap" \
+		"$(DESTDIR)$(completiondir)/basilisk-tap-helper"
 	for page in man/*.[1-8]; do \
 		rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; \
 	done

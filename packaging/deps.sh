@@ -5,8 +5,8 @@
 #
 #   build   compiler and libraries of the project itself
 #   demo    what `make demo` starts: the real emulator, its test ROM's assembler, a display
-#   check   what `make check` adds: the unit test library, the Avahi daemon and tools, QEMU, tshark,
-#           systemd for its systemd-socket-activate
+#   check   what `make check` adds: the unit test library, the Avahi daemon and tools, QEMU,
+#           tshark, systemd for its systemd-socket-activate, two formatters of manual pages
 #   lint    what .ci/run adds: the second compiler and the formatter's judge
 #   deb     what `make deb` adds: Debian's own way to build packages, and its judge
 #   rpm     what `make rpm` and the check of the other packagings add
@@ -25,7 +25,7 @@ packages_build="gcc libc6-dev make pkg-config
 	libcap-ng-dev libmnl-dev libseccomp-dev libavahi-client-dev libavahi-core-dev"
 packages_demo="python3 iproute2 iputils-ping binutils-m68k-linux-gnu xvfb xkb-data basilisk2"
 packages_check="check libdaemon0 libgdbm6 dbus-daemon qemu-system-x86 ipxe-qemu dnsmasq-base
-	tshark systemd"
+	tshark systemd mandoc man-db"
 packages_lint="clang"
 packages_deb="debhelper dpkg-dev fakeroot po-debconf lintian check python3"
 packages_rpm="rpm rpmlint shellcheck"

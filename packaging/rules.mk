@@ -2,7 +2,6 @@
 #
 # Packages, and what they install beside the programs; included by the Makefile.
 
-sharedir = $(prefix)/share
 fill_in = sed -e 's|@prefix@|$(prefix)|' -e 's|@bindir@|$(prefix)/bin|' -e 's|@libdir@|$(libdir)|' \
 	-e 's|@libexecdir@|$(libexecdir)|' -e 's|@version@|$(VERSION)|'
 
@@ -10,10 +9,6 @@ fill_in = sed -e 's|@prefix@|$(prefix)|' -e 's|@bindir@|$(prefix)/bin|' -e 's|@l
 install-more:
 	$(fill_in) packaging/start-emulator.in > "$(DESTDIR)$(libexecdir)/start-emulator"
 	chmod 755 "$(DESTDIR)$(libexecdir)/start-emulator"
-	for name in basilisk-tap basilisk-tap-helper; do \
-		$(INSTALL) -D -m 644 packaging/bash-completion \
-			"$(DESTDIR)$(sharedir)/bash-completion/completions/$$name" || exit 1; \
-	done
 
 # For packages that give the helper a file capability: the service needs a copy without, because the
 # program refuses requests by socket where its own file gives it privilege.

@@ -3,7 +3,7 @@
  * echo.c: what an emulator's author needs to know of libbasilisk-tap, in a program that sends every
  * frame of EtherType 0x88B5 back to where it came from, until its standard input ends.
  *
- *   cc echo.c -o echo $(pkg-config --cflags --libs basilisk-tap) && ./echo auto
+ *   cc echo.c -o echo $(pkg-config --cflags --libs libbasilisk-tap) && ./echo auto
  */
 #include <basilisk-tap.h>
 

@@ -3,6 +3,7 @@
 import os
 
 from case import needs
+from documents import shown
 from helper import HELPER, taps
 from proc import wait_until
 
@@ -40,15 +41,12 @@ def test_boot_rom_of_a_qemu_guest_gets_a_lease_from_the_lan(world):
     machine, desk = world.host("machine", lan), world.host("desk", lan)
     file = leases(machine)
     mac = desk.run(["basilisk-tap", "mac"], user="mac").stdout.strip()
-    guest = desk.start(
-        [
-            *(QEMU, "-accel", "tcg", "-display", "none", "-boot", "n", "-m", "64", "-nodefaults"),
-            *("-netdev", f"bridge,id=n,br=auto,helper={HELPER}"),
-            *("-device", f"e1000,netdev=n,mac={mac}"),
-        ],
-        user="mac",
-        name="qemu",
+    command = shown(
+        "qemu-system-x86_64 -device e1000,netdev=n,mac=$(basilisk-tap mac) -netdev"
+        " bridge,id=n,br=auto,helper=/usr/local/lib/basilisk-tap/basilisk-tap-helper"
     )
+    more = "-accel tcg -display none -boot n -m 64 -nodefaults"
+    guest = desk.start(["sh", "-c", f"exec {command} {more}"], user="mac", name="qemu")
     wait_until(lambda: mac in given(file), seconds=40, what="a lease for the guest")
     assert len(taps(desk)) == 1
     guest.kill()

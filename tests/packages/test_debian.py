@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The Debian packages, installed into a fresh Debian: what a user gets, and what is left of it."""
 import os
+import re
 
 import debian
 import emulator
 from activation import Activation
 from case import needs
 from debian import EMULATOR, HELPER, LIB, NETDEV_USERS, Machine, desk_on_a_lan, ours, remade
+from documents import shown, typed
 from emulator import Emulator
 from helper import taps
 from netstate import NetState, difference
 from proc import wait_until
+from world import NETDEV, USERS
 
 needed = needs(debian.missing, emulator.missing)
 
@@ -101,6 +104,21 @@ def test_declined_question_leaves_it_to_root_and_the_mac_peer_to_peer(world):
 
 
 @needed
+def test_question_is_translated_whole(world):
+    desk = Machine(world)
+    desk.install(*ours(world))
+    templates = desk.do("cat", "/var/lib/dpkg/info/basilisk-tap.templates")
+    english = re.search(r"^Description: .*\n((?: .*\n)*)", templates, re.MULTILINE)[1]
+    for language, word in (("de", "Emulatoren"), ("fr", "émulateurs")):
+        found = re.search(
+            rf"^Description-{language}\.UTF-8: (.*)\n((?: .*\n)*)", templates, re.MULTILINE
+        )
+        assert found and word in found[1], templates
+        assert found[2].count("\n .\n") == english.count("\n .\n"), found[2]
+        assert "If you decline" not in found[2], found[2]
+
+
+@needed
 def test_mode_that_the_administrator_has_set_is_respected(world):
     desk, _ = desk_on_a_lan(world)
     desk.do("dpkg-statoverride", "--add", "root", "netdev", "4750", HELPER)
@@ -129,6 +147,45 @@ def test_service_managers_socket_works_beside_the_capability(world):
         activation.close()
         if mac:
             mac.kill()
+
+
+@needed
+def test_first_five_minutes_are_as_shown(world):
+    """Of a user who is not allowed yet; the icon is what the emulator's desktop entry says."""
+    desk, wire = desk_on_a_lan(world)
+    desk.install(EMULATOR)
+    folder = world.path("folder")
+    os.makedirs(folder + "/build/deb")
+    [deb] = ours(world)
+    os.rename(deb, folder + "/build/deb/basilisk-tap_0_any.deb")
+
+    def do(text, **options):
+        done = typed(desk, text, user="guest", folder=folder, seconds=60, **options)
+        assert done.returncode == 0, (text, done)
+        return done.stdout
+
+    do(shown("sudo apt install ./build/deb/basilisk-tap_*.deb"))
+    assert desk.mode_of() == NETDEV_USERS
+    do(shown('sudo adduser "$USER" netdev'))
+    assert "log out and in again" in typed(desk, "basilisk-tap doctor", user="guest").stdout
+    uid = USERS["guest"][0]
+    desk.identity = lambda user: (uid, uid, [NETDEV]) if user else None  # the next login
+    desk.answer(False)
+    do(shown("sudo dpkg-reconfigure basilisk-tap"))
+    assert desk.mode_of() == "755"
+    desk.answer(True)
+    do(shown("sudo dpkg-reconfigure basilisk-tap"))
+    assert desk.mode_of() == NETDEV_USERS
+    prefs = shown("echo 'ether auto' >> ~/.basilisk_ii_prefs")
+    entry = desk.do("cat", "/usr/share/applications/basilisk2.desktop")
+    icon = re.search(r"^Exec=(.*)$", entry, re.MULTILINE)[1]
+    for command in (shown("BasiliskII"), icon):
+        run = ("sh", "-c", f'{prefs}; shift; exec {command} "$@"', "sh")
+        mac = Emulator(desk, user="guest", ether="none", run=run)
+        mac.hello(wire)
+        assert "bridged to nic" in mac.opened(), mac.stderr
+        mac.quit(wire)
+        wait_until(lambda: not taps(desk), what="the end of the TAP")
 
 
 # ---- only when it is asked for
