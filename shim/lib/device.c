@@ -20,6 +20,7 @@
 #include "control_thread.h"
 #include "log.h"
 #include "process.h"
+#include "standard.h"
 
 int bt_is_ours(const char *ether)
 {
@@ -236,31 +237,6 @@ static int open_parts(struct bt_device *d)
 	if (!err)
 		err = control_thread_start(d, &d->control);
 	return err ? fail(err, "the control thread does not start") : 0;
-}
-
-/*
- * A program may have closed its standard descriptors. None of ours may get such a number: what
- * is said on stderr would go into it. So the numbers are held until all of ours are open.
- */
-struct standard {
-	int fd[STDERR_FILENO + 1];
-	int count;
-};
-
-static void standard_hold(struct standard *standard)
-{
-	int fd;
-
-	standard->count = 0;
-	while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
-		standard->fd[standard->count++] = fd;
-	close_fd(&fd);
-}
-
-static void standard_release(struct standard *standard)
-{
-	while (standard->count)
-		close(standard->fd[--standard->count]);
 }
 
 int bt_open(const char *ether, struct bt_device **device)

@@ -22,6 +22,7 @@
 #include "discovery_message.h"
 #include "discovery_role.h"
 #include "loop.h"
+#include "standard.h"
 #include "thread.h"
 
 #define BATCH 64 /* messages taken before others of the loop have their turn */
@@ -153,6 +154,7 @@ int discovery_start(const AvahiPoll *poll, const struct txt *txt,
 		    const struct discovery_events *events, void *user, struct discovery **discovery)
 {
 	struct discovery *d = calloc(1, sizeof(*d));
+	struct standard standard;
 	int err;
 
 	if (!d)
@@ -165,8 +167,10 @@ int discovery_start(const AvahiPoll *poll, const struct txt *txt,
 	if (txt)
 		d->txt = *txt;
 	err = loop_new(&d->loop);
+	standard_hold(&standard);
 	if (!err && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, d->pair) < 0)
 		err = -errno;
+	standard_release(&standard);
 	if (err)
 		goto out;
 	err = -ENOMEM;

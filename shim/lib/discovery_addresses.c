@@ -5,6 +5,7 @@
  */
 #include "discovery_addresses.h"
 #include "loop.h"
+#include "standard.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -191,7 +192,8 @@ int addresses_new(const AvahiPoll *poll, addresses_changed changed, void *user,
 	a->poll = poll;
 	a->changed = changed;
 	a->user = user;
-	a->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	a->netlink = standard_avoid(
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
 	if (a->netlink < 0 ||
 	    bind(a->netlink, (const struct sockaddr *)&groups, sizeof(groups)) < 0) {
 		error = -errno;

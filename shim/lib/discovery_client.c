@@ -25,6 +25,7 @@
 #include "discovery_load.h"
 #include "log.h"
 #include "loop.h"
+#include "standard.h"
 
 #define BUS_ADDRESS  "DBUS_SYSTEM_BUS_ADDRESS"
 #define BUS_SOCKET   "/run/dbus/system_bus_socket"
@@ -108,11 +109,15 @@ static void on_state(AvahiClient *client, AvahiClientState state, void *user)
 static bool connect_client(struct client *c)
 {
 	int error = AVAHI_ERR_NO_DAEMON;
+	struct standard standard;
 
 	c->changed = false;
-	if (bus_exists())
+	if (bus_exists()) {
+		standard_hold(&standard);
 		c->client =
 			c->lib.avahi_client_new(c->poll, AVAHI_CLIENT_NO_FAIL, on_state, c, &error);
+		standard_release(&standard);
+	}
 	if (c->client) {
 		c->retry_ms = RETRY_MS;
 		return true;

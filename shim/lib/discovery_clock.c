@@ -5,6 +5,7 @@
  * nothing wakes us.
  */
 #include "discovery_clock.h"
+#include "standard.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -65,7 +66,7 @@ int clock_watch_new(const AvahiPoll *poll, void (*jumped)(void *user), void *use
 	w->poll = poll;
 	w->jumped = jumped;
 	w->user = user;
-	w->timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	w->timer = standard_avoid(timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
 	if (w->timer < 0 || arm(w) < 0) {
 		error = -errno;
 		goto out;

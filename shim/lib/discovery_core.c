@@ -28,6 +28,7 @@
 #include "discovery_load.h"
 #include "log.h"
 #include "loop.h"
+#include "standard.h"
 
 #define CACHE_MAX   2048 /* records kept of each interface's network */
 #define PACKETS_MAX 1000 /* sent a second and interface, as avahi-daemon's default */
@@ -107,6 +108,7 @@ static void on_state(AvahiServer *server, AvahiServerState state, void *user)
 static AvahiServer *server_new(struct core *c, int *error)
 {
 	AvahiServerConfig config;
+	struct standard standard;
 	AvahiServer *server;
 
 	c->lib.avahi_server_config_init(&config);
@@ -120,7 +122,9 @@ static AvahiServer *server_new(struct core *c, int *error)
 	config.n_cache_entries_max = CACHE_MAX;
 	config.ratelimit_interval = 1000000;
 	config.ratelimit_burst = PACKETS_MAX;
+	standard_hold(&standard);
 	server = c->lib.avahi_server_new(c->poll, &config, on_state, c, error);
+	standard_release(&standard);
 	c->lib.avahi_server_config_free(&config);
 	return server;
 }

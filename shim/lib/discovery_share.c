@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "standard.h"
 
 #define CLIENTS_MAX 64
 #define QUEUE_MAX   (256 * 1024) /* bytes kept for one that does not read */
@@ -186,7 +187,7 @@ static void on_share(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *us
 {
 	const struct message welcome = { .kind = MESSAGE_WELCOME };
 	struct share *share = user;
-	int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int got = standard_avoid(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 	struct share_client *client;
 	struct timeval at;
 
@@ -228,7 +229,7 @@ int share_open(const AvahiPoll *poll, const struct share_events *events, void *u
 	s->poll = poll;
 	s->events = events;
 	s->user = user;
-	s->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s->fd = standard_avoid(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (s->fd < 0 || bind(s->fd, (const struct sockaddr *)&name, size) < 0 ||
 	    listen(s->fd, CLIENTS_MAX) < 0) {
 		error = -errno;
@@ -312,7 +313,7 @@ int link_open(const AvahiPoll *poll, const struct link_events *events, void *use
 	l->poll = poll;
 	l->events = events;
 	l->user = user;
-	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	l->fd = standard_avoid(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (l->fd < 0 || connect(l->fd, (const struct sockaddr *)&name, size) < 0) {
 		error = -errno;
 		goto out;

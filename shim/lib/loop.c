@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "standard.h"
+
 #define NANOSECONDS 1000000000LL
 #define DESCRIPTORS 64 /* that a child after fork() can be freed of */
 #define POLLS_STEP  16 /* room for descriptors is made in steps of so many */
@@ -171,7 +173,7 @@ int loop_new(struct loop **loop)
 
 	if (!l)
 		return -ENOMEM;
-	l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	l->event_fd = standard_avoid(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (l->event_fd < 0) {
 		int error = -errno;
 

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "device.h"
+#include "standard.h"
 #include "utf8.h"
 
 #define CLIENTS_MAX 8
@@ -164,7 +165,7 @@ static void on_listener(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *
 {
 	struct status *status = user;
 	struct client *client = status->client;
-	int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int got = standard_avoid(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 
 	(void)watch;
 	(void)event;

@@ -12,6 +12,7 @@
 
 #include "frame.h"
 #include "raw.h"
+#include "standard.h"
 #include "txt.h"
 
 #define PORTS_TRIED 1000
@@ -29,7 +30,7 @@ static int option(int fd, int level, int name, int value)
 
 static int socket_new(int family)
 {
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = standard_avoid(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	int err = 0;
 
 	if (fd < 0)

@@ -25,6 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -426,6 +427,30 @@ static void forked(void)
 	close(fd);
 }
 
+/* Whatever discovery has opened by then, no child has it. */
+static void forked_for_long(void)
+{
+	int before = open_files(), fd = card();
+	double end = now() + 3;
+
+	printf("ready\n");
+	fflush(stdout);
+	/* a child of the very moment in which Avahi connects has that until it executes */
+	usleep(500000);
+	while (now() < end) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			CHECK(close(fd) == 0);
+			CHECK(open_files() == before);
+			_exit(0);
+		}
+		CHECK(child_status(pid) == 0);
+		usleep(50000);
+	}
+	CHECK(works(fd) && close(fd) == 0);
+}
+
 /* A child that lives on holds neither the slot nor the port. */
 static void outlived(void)
 {
@@ -539,6 +564,23 @@ static void without_standard(void)
 	CHECK(works(fd) && close(fd) == 0);
 }
 
+/* The same, with the control threads at work for seconds: what they open gets no such number. */
+static void without_standard_for_long(void)
+{
+	static const int closed[] = { STDIN_FILENO, STDERR_FILENO };
+	int fd = card();
+	struct stat st;
+
+	printf("ready\n");
+	fflush(stdout);
+	for (int i = 0; i < 2; i++)
+		close(closed[i]);
+	for (double end = now() + 6; now() < end; usleep(1000))
+		for (int i = 0; i < 2; i++) /* or /dev/null, for a moment */
+			CHECK(fstat(closed[i], &st) < 0 || S_ISCHR(st.st_mode));
+	CHECK(works(fd) && close(fd) == 0);
+}
+
 static void exit_now(int number)
 {
 	(void)number;
@@ -611,12 +653,14 @@ static const struct {
 	{ "high_number", high_number },
 	{ "threads", threads },
 	{ "forked", forked },
+	{ "forked_for_long", forked_for_long },
 	{ "outlived", outlived },
 	{ "vforked", vforked },
 	{ "executed", executed },
 	{ "no_child", no_child },
 	{ "signal_masks", signal_masks },
 	{ "without_standard", without_standard },
+	{ "without_standard_for_long", without_standard_for_long },
 	{ "exits_in_handler", exits_in_handler },
 	{ "blocking", blocking },
 };

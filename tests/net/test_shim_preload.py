@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 
-from case import Skip
+import avahi
+from avahi import Avahi
+from case import Skip, needs
 from peer import Peer
 from proc import wait_until
+from station import Station
 from world import REFUSE
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -108,6 +111,43 @@ def test_signal_mask_is_as_before(world):
 
 def test_closed_standard_descriptors_stay_closed(world):
     run_trap(world, "without_standard")
+
+
+@needs(avahi.missing)
+def test_nothing_opened_later_takes_a_standard_number(world):
+    """Discovery begins, another instance links to it, status is asked, the daemon goes and comes."""
+    host = host_for(world)
+    argv = loaded(traps_program(world), "without_standard_for_long", BASILISK_TAP_LOG="error")
+    daemon = Avahi(host)
+    program = host.start(argv, user="mac")
+    program.expect("ready", stream="stdout")
+    other = Station(host)
+    wait_until(lambda: "by another" in other.status()["discovery"], 2, "the link")
+    daemon.stop()
+    wait_until(lambda: "gone" in other.status()["discovery"], 2, "its end")
+    daemon.start()
+    wait_until(lambda: "by avahi-daemon" in other.status()["discovery"], 3, "its return")
+    done = host.run(["basilisk-tap", "status"], user="mac")
+    assert done.returncode == 0 and done.stdout.count("by avahi-daemon") == 2, done
+    assert program.running()
+    assert program.wait() == 0, program.stdout
+
+
+@needs(avahi.missing)
+def test_child_has_none_of_what_discovery_opened(world):
+    """By the daemon and without it; with another instance linked to this one."""
+    for host in (host_for(world), world.host("attic", world.lans[0], policy=REFUSE)):
+        way = "by multicast DNS of our own"
+        if host.name == "desk":
+            Avahi(host)
+            way = "by avahi-daemon"
+        argv = loaded(traps_program(world), "forked_for_long", BASILISK_TAP_LOG="error")
+        program = host.start(argv, user="mac")
+        program.expect("ready", stream="stdout")
+        other = Station(host)
+        wait_until(lambda o=other, w=way: w in o.status()["discovery"], 2, "the link")
+        assert "by another" in other.status()["discovery"] and program.running()
+        assert program.wait() == 0, program.stdout
 
 
 def test_exit_in_a_signal_handler_is_an_exit(world):
