@@ -3,7 +3,9 @@
  * peers.c: see peers.h.
  *
  * Entries live in one array that grows by doubling and never shrinks; an entry keeps its index
- * for life, so that a walk over it may be interrupted. Buckets are chains of indices.
+ * for life, so that a walk over it may be interrupted. Those from .high on were never written, so
+ * that the kernel gives memory only to peers that are there. Buckets are chains of indices, half as
+ * many as there is room for entries: one or two in a chain, and two bytes for a place.
  */
 #include "peers.h"
 
@@ -16,6 +18,11 @@
 
 _Static_assert(sizeof(struct peer) + sizeof(uint32_t) <= 128, "a peer has outgrown its budget");
 
+static uint32_t buckets(uint32_t size)
+{
+	return size / 2;
+}
+
 static uint32_t hash(const struct peers *peers, const struct mac *mac, uint32_t size)
 {
 	uint64_t x = (uint64_t)get_be16(mac->byte) << 32 | get_be32(mac->byte + 2);
@@ -24,14 +31,14 @@ static uint32_t hash(const struct peers *peers, const struct mac *mac, uint32_t 
 	x *= peers->multiplier;
 	x ^= x >> 32;
 	x *= 0x9e3779b97f4a7c15; /* 2^64 by the golden ratio: spreads what was close */
-	return (uint32_t)(x >> 40) & (size - 1);
+	return (uint32_t)(x >> 40) & (buckets(size) - 1);
 }
 
 int peers_init(struct peers *peers, uint64_t secret)
 {
 	*peers = (struct peers){ .size = FIRST_SIZE, .multiplier = secret | 1 };
 	peers->slab = calloc(FIRST_SIZE, sizeof(*peers->slab));
-	peers->bucket = calloc(FIRST_SIZE, sizeof(*peers->bucket));
+	peers->bucket = calloc(buckets(FIRST_SIZE), sizeof(*peers->bucket));
 	if (peers->slab && peers->bucket)
 		return 0;
 	peers_free(peers);
@@ -58,7 +65,7 @@ static int grow(struct peers *peers)
 {
 	uint32_t size = peers->size * 2;
 	struct peer *slab;
-	uint32_t *bucket = calloc(size, sizeof(*bucket));
+	uint32_t *bucket = calloc(buckets(size), sizeof(*bucket));
 
 	if (!bucket)
 		return -ENOMEM;
@@ -67,7 +74,6 @@ static int grow(struct peers *peers)
 		free(bucket);
 		return -ENOMEM;
 	}
-	memset(slab + peers->size, 0, (size - peers->size) * sizeof(*slab));
 	free(peers->bucket);
 	peers->slab = slab;
 	peers->bucket = bucket;

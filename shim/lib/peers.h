@@ -59,7 +59,7 @@ struct peer {
 struct peers {
 	struct peer *slab;
 	uint32_t *bucket; /* index + 1 into slab */
-	uint32_t size;	  /* of both: a power of two */
+	uint32_t size;	  /* of the slab: a power of two */
 	uint32_t high;	  /* entries of slab ever used */
 	uint32_t free;	  /* index + 1 of the first unused one below high; 0: none */
 	uint32_t count;

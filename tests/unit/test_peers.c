@@ -4,6 +4,9 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <malloc.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -159,6 +162,45 @@ START_TEST(test_a_peer_costs_128_bytes)
 }
 END_TEST
 
+/* Kilobytes of the heap and of mappings that this process alone has; heap that is free not counted. */
+static long private_kilobytes(void)
+{
+	FILE *file;
+	char line[128];
+	long part, sum = 0;
+
+	malloc_trim(0);
+	file = fopen("/proc/self/smaps_rollup", "re");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Private_%*[^:]: %ld", &part) == 1)
+			sum += part;
+	fclose(file);
+	return sum;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_IS_OURS false /* a sanitizer's shadow is in it */
+#else
+#define MEMORY_IS_OURS true
+#endif
+
+/* Just after the table has doubled, and at the number that is promised. */
+START_TEST(test_memory_is_128_bytes_for_each_peer_there_is)
+{
+	static const uint32_t count[] = { 8193, 10000 };
+	long before = private_kilobytes(), more;
+	uint32_t n = 0;
+
+	for (size_t i = 0; MEMORY_IS_OURS && i < sizeof(count) / sizeof(count[0]); i++) {
+		for (; n < count[i]; n++)
+			add_proven(n, 0);
+		more = private_kilobytes() - before;
+		ck_assert_msg(more <= (128 * count[i] + 1023) / 1024 + 40, "%ld kB for %u", more, n);
+	}
+}
+END_TEST
+
 static double look_ups(uint32_t count)
 {
 	struct timespec a, b;
@@ -303,6 +345,7 @@ int main(void)
 	tcase_add_test(cases, test_unproven_are_bounded_and_the_longest_silent_goes);
 	tcase_add_test(cases, test_the_whole_is_bounded_and_the_proven_stay);
 	tcase_add_test(cases, test_a_peer_costs_128_bytes);
+	tcase_add_test(cases, test_memory_is_128_bytes_for_each_peer_there_is);
 	tcase_add_test(cases, test_look_up_is_flat_from_1_to_10000);
 	tcase_add_test(cases, test_a_full_set_of_addresses_keeps_the_confirmed);
 	tcase_add_test(cases, test_time_wraps_round);
