@@ -637,6 +637,38 @@ static void blocking(void)
 	close(fd);
 }
 
+/* Opens the card on SIGUSR1, then sends back what comes, as long as it is let. */
+static void patient(void)
+{
+	uint8_t frame[1514], sender[6];
+	struct pollfd card_ready;
+	sigset_t usr1;
+	ssize_t n;
+	int got;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	printf("closed\n");
+	fflush(stdout);
+	sigwait(&usr1, &got);
+	card_ready = (struct pollfd){ .fd = open(CARD, O_RDWR), .events = POLLIN };
+	CHECK(ioctl(card_ready.fd, SIOCSIFLINK, "auto") == 0);
+	CHECK(fcntl(card_ready.fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0);
+	CHECK(ioctl(card_ready.fd, SIOCGIFADDR, mac) == 0);
+	printf("open %02x%02x%02x%02x%02x%02x\n", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	fflush(stdout);
+	while (poll(&card_ready, 1, -1) == 1) {
+		while ((n = read(card_ready.fd, frame, sizeof(frame))) >= 14) {
+			memcpy(sender, frame + 6, 6);
+			memcpy(frame + 6, mac, 6);
+			memcpy(frame, sender, 6);
+			CHECK(write(card_ready.fd, frame, (size_t)n) == n);
+		}
+	}
+	CHECK(!"poll() ended");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -663,6 +695,7 @@ static const struct {
 	{ "without_standard_for_long", without_standard_for_long },
 	{ "exits_in_handler", exits_in_handler },
 	{ "blocking", blocking },
+	{ "patient", patient },
 };
 
 int main(int argc, char **argv)

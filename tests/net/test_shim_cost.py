@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a card costs the program that has one: memory, and wake-ups while nothing happens.
+
+The program is a stand-in for the emulator, "patient" of traps.c, so small that it can be weighed.
+"""
+import glob
+import re
+import socket
+import time
+
+import avahi
+from avahi import Avahi
+from case import needs
+from numbered import frame, number_of
+from observe import neighbour
+from proc import wait_until
+from station import Station
+from world import ALLOW, REFUSE, USERS
+
+MEGABYTE = 1 << 20
+
+
+def private(pid):
+    """Private bytes of the process."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024
+
+
+class Patient:
+    """The program in that host, without a card at first."""
+
+    def __init__(self, host):
+        preload = neighbour("test_shim_preload")
+        argv = preload.loaded(preload.traps_program(host.world), "patient", BASILISK_TAP_LOG="error")
+        self.process = host.start(argv, user="mac", name="patient")
+        self.process.expect("closed", stream="stdout")
+        self.before = private(self.process.pid)
+
+    def open(self):
+        self.process.signal(10)
+        found = self.process.expect("open ([0-9a-f]{12})", stream="stdout")
+        self.mac = bytes.fromhex(found[1])
+
+    def grown(self):
+        return private(self.process.pid) - self.before
+
+    def switches(self):
+        """How often each of its threads has waited so far: {name: count}."""
+        counts = {}
+        for task in glob.glob(f"/proc/{self.process.pid}/task/*"):
+            with open(task + "/comm") as file:
+                name = file.read().strip()
+            with open(task + "/status") as file:
+                found = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.MULTILINE)
+            counts[name] = int(found[1])
+        return counts
+
+
+def asked(host):
+    """What the status socket of the program there says."""
+
+    def body():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            sock.connect(f"/tmp/basilisk-tap-{USERS['mac'][0]}/slot-0.sock")
+            sock.send(b"status")
+            return sock.recv(1 << 16).decode()
+
+    return host.inside(body)
+
+
+def weigh(world, policy, daemon):
+    lan = world.lan()
+    desk, attic = world.host("desk", lan, policy=policy), world.host("attic", lan, policy=REFUSE)
+    if daemon:
+        Avahi(desk)
+    others = [Station(attic, debug=False) for _ in range(3)]
+    patient = Patient(desk)
+    patient.open()
+    for other in others:
+        other.await_peer(patient.mac, proven="1")
+    idle = patient.grown()
+    for number in range(1, 3001):
+        other = others[number % 3]
+        other.send(frame(patient.mac, other.mac, number))
+        assert other.expect(lambda f: number_of(f, patient.mac), 2) == number
+    busy = patient.grown()
+    print(f"{'daemon' if daemon else 'own'}: idle {idle >> 10} KiB, busy {busy >> 10} KiB")
+    assert idle <= MEGABYTE and busy <= MEGABYTE, (idle, busy)
+
+
+def test_memory_peer_to_peer(world):
+    weigh(world, REFUSE, False)
+
+
+def test_memory_bridged(world):
+    weigh(world, ALLOW, False)
+
+
+@needs(avahi.missing)
+def test_memory_with_the_daemon(world):
+    weigh(world, REFUSE, True)
+
+
+@needs(avahi.missing)
+def test_nothing_wakes_an_idle_process_but_multicast_dns(world):
+    """Over ten seconds, the first exchange with a peer being over; one host has the daemon."""
+    lan = world.lan()
+    hosts = [world.host(name, lan, policy=REFUSE) for name in ("desk", "attic")]
+    Avahi(hosts[0])
+    patients = [Patient(host) for host in hosts]
+    for patient in patients:
+        patient.open()
+    for host in hosts:
+        wait_until(lambda h=host: "proven=1" in asked(h), 5, "the peer")
+    time.sleep(6)  # multicast DNS repeats itself for some seconds: nothing to await
+    before = [patient.switches() for patient in patients]
+    time.sleep(10)
+    woken = []
+    for patient, then in zip(patients, before):
+        now = patient.switches()
+        woken.append({name: now[name] - then[name] for name in now})
+    print(woken)
+    for threads in woken:
+        assert threads["traps"] == 0 and threads["basilisk-tap"] == 0, woken
+    assert woken[0]["btap-discovery"] <= 2, woken  # the daemon does the work
+    assert woken[1]["btap-discovery"] <= 60, woken  # some packets
