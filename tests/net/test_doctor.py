@@ -16,6 +16,7 @@ import ns
 from activation import Activation
 from case import needs
 from peer import Peer
+from proc import wait_until
 from station import Station
 from wire import Wire
 from world import REFUSE, USERS
@@ -144,12 +145,24 @@ def test_doctor_finds_an_ingress_qdisc_and_leaves_clsact_alone(world):
     assert "nic" in check_only(doctor(host), "ingress")
 
 
+def with_both_families(world, name):
+    """A host whose card has its IPv6 address already: the kernel takes a moment over it."""
+    host = world.host(name, world.lan())
+
+    def has_address():
+        shown = host.run(["ip", "-6", "address", "show", "dev", "nic", "scope", "link"]).stdout
+        return "inet6 fe80" in shown and "tentative" not in shown
+
+    wait_until(has_address, what="its IPv6 address")
+    return host
+
+
 def test_doctor_finds_a_firewall_by_its_effect(world):
     for family, hook, name in (
         ("ip", IN, "IPv4"), ("ip", OUT, "IPv4"), ("inet", IN, "IPv4 and IPv6"),
         ("inet", OUT, "IPv4 and IPv6"),
     ):  # fmt: skip
-        host = world.host(f"{family}{hook}", world.lan())
+        host = with_both_families(world, f"{family}{hook}")
         nft.chain(host, family, hook, nft.DROP)
         answer = doctor(host)
         check_only(answer, "firewall-tunnel", "firewall-mdns")
@@ -157,16 +170,26 @@ def test_doctor_finds_a_firewall_by_its_effect(world):
             assert f" to {name} on nic: " in found["what"], found
     env = {"BASILISK_TAP_HELPER": "none"}  # then all depends on it
     check_only(doctor(host, env=env), "helper-none", "firewall-tunnel", "firewall-mdns")
-    host = world.host("open", world.lan())
+    host = with_both_families(world, "open")
     nft.chain(host, "inet", IN, nft.ACCEPT)
     answer = doctor(host)
     check_only(answer)
     assert not [f for f in answer[1]["findings"] if "firewall" in f["check"]], answer
 
 
+def test_doctor_tells_the_port_that_is_closed(world):
+    for port, check in ((6066, "firewall-tunnel"), (5353, "firewall-mdns")):
+        host = with_both_families(world, f"closed{port}")
+        nft.close_port(host, "inet", IN, port)
+        assert f"UDP port {port} to IPv4 and IPv6" in check_only(doctor(host), check)
+        if port == 6066:  # an emulator that has it has been told, so the next is asked for
+            with Station(host, "auto-p2p"):
+                check_only(doctor(host))
+
+
 def test_doctor_notes_a_firewall_for_ipv6_alone(world):
     """Peers take IPv4 where they have it; where they have not, it is in the way."""
-    host = desk(world)
+    host = with_both_families(world, "desk")
     nft.chain(host, "ip6", IN, nft.DROP)
     answer = doctor(host)
     check_only(answer)
@@ -312,9 +335,10 @@ def test_doctor_notes_macvlan_children_and_the_cards_manager(world):
     assert not {"macvlan", "manager"} & set(findings(doctor(host)[1], problem=False))
     host.ip("link add link nic name mv0 type macvlan mode bridge")
     index = host.inside(lambda: open("/sys/class/net/nic/ifindex").read().strip())
-    for path, name in (("/run/systemd/netif/links/", "systemd-networkd"),
-                       ("/run/NetworkManager/devices/", "NetworkManager")):  # fmt: skip
-        host.write(path + index, "")
+    for path, name in (("/run/network/ifstate", "ifupdown"),
+                       ("/run/systemd/netif/links/" + index, "systemd-networkd"),
+                       ("/run/NetworkManager/devices/" + index, "NetworkManager")):  # fmt: skip
+        host.write(path, "lo=lo\nnic=nic\n")
         answer = doctor(host)
         check_only(answer)
         notes = findings(answer[1], problem=False)

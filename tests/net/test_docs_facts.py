@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the documents say of options, exit statuses, variables, the policy and `ether`, held against
+the programs: neither has one that the other lacks."""
+import glob
+import os
+import re
+import subprocess
+
+from documents import blocks_of_page, unroff
+from helper import HELPER
+from station import Station
+from world import REFUSE, TREE
+
+COMMANDS = "run", "peers", "status", "chooser", "doctor", "mac"
+
+
+def read(*path):
+    with open(os.path.join(TREE, *path)) as file:
+        return file.read()
+
+
+def section(page, title):
+    return re.search(rf"^\.Sh {title}\n(.*?)^\.Sh ", read("man", page), re.M | re.S)[1]
+
+
+def blocks(page):
+    """What stands in blocks of a page, as it is read."""
+    for block in blocks_of_page(read("man", page).split("\n")):
+        yield "".join(line + "\n" for _, line in block)
+
+
+def options_of(page):
+    """The long options that a page marks as such."""
+    return set(re.findall(r"(?:\bFl|\|) -([a-z][a-z0-9-]*)", read("man", page)))
+
+
+def options_in(text):
+    return set(re.findall(r"--([a-z][a-z0-9-]*)", text))
+
+
+def test_manual_pages_have_the_options_that_the_programs_have(world):
+    host = world.host("desk")
+    told = options_in(host.run(["basilisk-tap", "--help"]).stdout) | {"version"}
+    for name in COMMANDS:
+        told |= options_in(host.run(["basilisk-tap", name, "--help"]).stdout)
+    page = options_of("basilisk-tap.1")
+    # of the programs that `run` starts, and of the helper
+    foreign = {"dump-peers", "ether"}
+    assert told - foreign == page - foreign, told ^ page
+    told = options_in(host.run([HELPER, "--help"]).stdout) | {"help", "version"}
+    assert told == options_of("basilisk-tap-helper.8"), told ^ options_of("basilisk-tap-helper.8")
+
+
+def test_helpers_exit_statuses_are_those_of_its_page(world):
+    said = world.host("desk").run([HELPER, "--help"]).stdout
+    program = dict(re.findall(r"^  exit (\d+) +([a-z-]+):", said, re.M))
+    page = re.findall(r"^\.It (\d+)\n\.Sy ([a-z-]+) :", read("man/basilisk-tap-helper.8"), re.M)
+    assert len(program) > 20 and dict(page) == program, dict(page).items() ^ program.items()
+
+
+def test_commands_exit_statuses_are_those_of_its_page(world):
+    host = world.host("desk", world.lan(), policy=REFUSE)
+    ways = {
+        0: ["peers"],
+        1: ["doctor"],
+        2: ["heal"],
+        3: ["status"],
+        126: ["run", "/etc/passwd"],
+        127: ["run", "--", "nosuchprogram"],
+    }
+    for status, words in ways.items():
+        done = host.run(["basilisk-tap", *words], user="mac")
+        assert done.returncode == status, (status, words, done)
+    page = re.findall(r"^\.It (\d+)$", section("basilisk-tap.1", "EXIT STATUS"), re.M)
+    assert [int(number) for number in page] == list(ways), page
+
+
+def test_variables_that_are_read_are_documented(world):
+    sources = glob.glob(glob.escape(TREE) + "/shim/*/*.[ch]")
+    found = set()
+    for path in sources:
+        found |= set(re.findall(r'getenv\("([A-Z_]+)"\)', read(path)))
+    found -= {"HOME", "PATH", "LD_PRELOAD"}
+    assert {"BASILISK_TAP_LOG", "NO_COLOR"} <= found, found
+    page = set(re.findall(r"^\.It Ev ([A-Z_]+)$", read("man/basilisk-tap.1"), re.M))
+    assert found == page, found ^ page
+
+
+def policies():
+    """Each policy that a document shows."""
+    readme = read("README.md")
+    yield "README.md", re.search(r"\n\n((?:    (?:allow|deny) .*\n)(?:    .*\n)+)", readme)[1]
+    for block in blocks("helper.conf.5"):
+        if re.match("allow|deny", block):
+            yield "man/helper.conf.5", block
+    with_all = re.sub(r"^#(?=\w)", "", read("packaging/helper.conf"), flags=re.M)
+    yield "packaging/helper.conf", with_all
+
+
+def test_policies_that_are_shown_are_valid(world):
+    host = world.host("desk")
+    shown = list(policies())
+    assert len(shown) == 4, shown
+    for name, text in shown:
+        host.policy("".join(line.strip() + "\n" for line in text.splitlines()))
+        done = host.run([HELPER, "--check"], user="mac")
+        assert done.returncode == 0 and "allowed" in done.stdout, (name, text, done)
+    keywords = {line.split()[0] for _, text in shown for line in text.splitlines() if line.strip()}
+    page = set(re.findall(r"^\.It Ic ([a-z-]+)", read("man/helper.conf.5"), re.M))
+    assert page <= keywords, page - keywords
+
+
+def test_values_of_ether_that_are_shown_are_understood(world):
+    host = world.host("desk", world.lan())
+    readme = read("README.md")
+    shown = re.findall(r"`ether (auto[^`… ]*)`", readme)
+    shown += re.findall(r"^\| `(auto[^`]*)`", readme, re.M)
+    shown += re.findall(r"\bether (auto[a-z0-9/=,-]*)", unroff(read("man/basilisk-tap.1")))
+    assert {"auto", "auto-p2p", "auto-bridge", "auto/slot=2,port=7000"} <= set(shown), shown
+    for value in sorted(set(shown)):
+        with Station(host, value, debug=False) as mac:
+            [line] = mac.said()
+            way = "peer to peer only" if "p2p" in value else "bridged to nic"
+            # as README shows the line
+            assert re.fullmatch(rf"basilisk-tap: {way}, MAC b2(:[0-9a-f]{{2}}){{5}}(: .*)?", line)
+
+
+def test_example_in_the_librarys_page_is_built(world):
+    [code] = [block for block in blocks("libbasilisk-tap.3") if block.startswith("#include")]
+    source = world.path("example.c")
+    with open(source, "w") as file:
+        file.write(code)
+    include = os.path.join(TREE, "shim/lib")
+    argv = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-I", include, "-c", source]
+    done = subprocess.run([*argv, "-o", world.path("example.o")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
