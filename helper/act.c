@@ -51,6 +51,10 @@ static int connect_tap(struct run *run, struct hub *hub)
 
 	if (hub_ensure(nl, run->host, &run->plan, run->policy.serve, hub, &run->outcome))
 		return -1;
+	err = hub_finish_frames(nl, &run->generic, hub);
+	if (err)
+		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "offloads of %s: %s", HUB_NAME,
+				   strerror(-err));
 	err = tap_configure(nl, &run->tap, &run->caller, hub->index);
 	if (!err)
 		err = hub_add(nl, hub, &run->tap);

@@ -342,6 +342,13 @@ int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, stru
 	return 0;
 }
 
+int hub_finish_frames(struct nl *nl, struct nl *generic, struct hub *hub)
+{
+	int err = hub->done & HUB_DID_FINISH ? 0 : link_finish_frames(generic, hub->index);
+
+	return err || hub->done & HUB_DID_FINISH ? err : hub_remember(nl, hub, HUB_DID_FINISH);
+}
+
 int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
 {
 	const struct tc_place own = { hub->index, TC_INGRESS, GUEST, (uint32_t)tap->index };

@@ -15,11 +15,17 @@
 #define HUB_LAN_NAME "btlan"
 
 /*
- * What was done to the NIC because it was not so before. Each is remembered by a filter on bthub
- * that does nothing, its preference being the number: set without being read, unset by release
- * alone.
+ * What was done to the NIC because it was not so before, and to bthub once for all. Each is
+ * remembered by a filter on bthub that does nothing, its preference being the number: set without
+ * being read, unset by release alone.
  */
-enum { HUB_DID_CLSACT = 1, HUB_DID_ALLMULTI = 2, HUB_DID_PROMISC = 4, HUB_DID_ALL = 7 };
+enum {
+	HUB_DID_CLSACT = 1,
+	HUB_DID_ALLMULTI = 2,
+	HUB_DID_PROMISC = 4,
+	HUB_DID_FINISH = 8,
+	HUB_DID_ALL = 15
+};
 
 /* What stands; noted on bthub, in its alias and as above: the only memory between two runs. */
 struct hub {
@@ -45,6 +51,13 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
  */
 int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, struct hub *hub,
 	       struct outcome *outcome);
+
+/*
+ * Before any TAP leads to bthub: its frames are finished there. By IFF_VNET_HDR a holder can have
+ * the kernel write a checksum of his choice anywhere into a frame, which else is done at the end of
+ * its way, long after btlan's guard has judged it. 0 or a negative errno.
+ */
+int hub_finish_frames(struct nl *nl, struct nl *generic, struct hub *hub);
 
 /* Gives @tap its place in the fan-out. 0 or a negative errno. */
 int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap);

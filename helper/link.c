@@ -6,6 +6,8 @@
 #include "link.h"
 
 #include <errno.h>
+#include <linux/ethtool_netlink.h>
+#include <linux/genetlink.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
@@ -248,6 +250,32 @@ int link_delete(struct nl *nl, int index)
 
 	nl_begin(nl, RTM_DELLINK, 0, &header, sizeof(header));
 	return nl_ask(nl, NULL, NULL);
+}
+
+int link_finish_frames(struct nl *generic, int index)
+{
+	const struct genlmsghdr header = { .cmd = ETHTOOL_MSG_FEATURES_SET };
+	struct nlattr *device, *wanted, *bits, *bit;
+	struct nlmsghdr *message;
+	uint16_t family;
+	int err = nl_find_family(generic, ETHTOOL_GENL_NAME, &family);
+
+	if (err)
+		return err;
+	message = nl_begin(generic, family, 0, &header, sizeof(header));
+	device = mnl_attr_nest_start(message, ETHTOOL_A_FEATURES_HEADER);
+	mnl_attr_put_u32(message, ETHTOOL_A_HEADER_DEV_INDEX, (uint32_t)index);
+	mnl_attr_put_u32(message, ETHTOOL_A_HEADER_FLAGS, ETHTOOL_FLAG_OMIT_REPLY);
+	mnl_attr_nest_end(message, device);
+	wanted = mnl_attr_nest_start(message, ETHTOOL_A_FEATURES_WANTED);
+	bits = mnl_attr_nest_start(message, ETHTOOL_A_BITSET_BITS);
+	bit = mnl_attr_nest_start(message, ETHTOOL_A_BITSET_BITS_BIT);
+	/* named without a value: off; segmentation goes with it */
+	mnl_attr_put_strz(message, ETHTOOL_A_BITSET_BIT_NAME, "tx-checksum-ip-generic");
+	mnl_attr_nest_end(message, bit);
+	mnl_attr_nest_end(message, bits);
+	mnl_attr_nest_end(message, wanted);
+	return nl_ask(generic, NULL, NULL);
 }
 
 int link_accept(struct nl *nl, int index, const struct mac *mac, bool add)

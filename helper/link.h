@@ -64,6 +64,12 @@ int link_create_bridge(struct nl *nl, const char *name, const struct mac *mark);
 
 int link_delete(struct nl *nl, int index);
 
+/*
+ * What is sent into the interface has its checksums written, and is cut into frames, before it
+ * comes out of it. 0 or a negative errno.
+ */
+int link_finish_frames(struct nl *generic, int index);
+
 /* Makes the NIC take frames for @mac, or no longer (@add false). -EOPNOTSUPP: the driver cannot. */
 int link_accept(struct nl *nl, int index, const struct mac *mac, bool add);
 

@@ -5,6 +5,7 @@
 #include "nl.h"
 
 #include <errno.h>
+#include <linux/genetlink.h>
 #include <string.h>
 
 int nl_open(struct nl *nl, int fd)
@@ -76,6 +77,28 @@ int nl_ask(struct nl *nl, mnl_cb_t each, void *user)
 			return answered_error();
 	} while (more != MNL_CB_STOP);
 	return 0;
+}
+
+static int on_family(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
+			*(uint16_t *)user = (uint16_t)nl_number(attr);
+	return MNL_CB_OK;
+}
+
+int nl_find_family(struct nl *generic, const char *name, uint16_t *family)
+{
+	const struct genlmsghdr header = { .cmd = CTRL_CMD_GETFAMILY, .version = 1 };
+	struct nlmsghdr *message = nl_begin(generic, GENL_ID_CTRL, 0, &header, sizeof(header));
+	int err;
+
+	*family = 0;
+	mnl_attr_put_strz(message, CTRL_ATTR_FAMILY_NAME, name);
+	err = nl_ask(generic, on_family, family);
+	return err ? err : *family ? 0 : -ENOENT;
 }
 
 const void *nl_payload(const struct nlmsghdr *message, size_t size)

@@ -36,6 +36,9 @@ struct nlmsghdr *nl_begin(struct nl *nl, uint16_t type, uint16_t flags, const vo
  */
 int nl_ask(struct nl *nl, mnl_cb_t each, void *user);
 
+/* The number of a generic netlink family. 0, -ENOENT, or another negative errno. */
+int nl_find_family(struct nl *generic, const char *name, uint16_t *family);
+
 /* The @size bytes that an answer's payload begins with, or NULL where it is shorter. */
 const void *nl_payload(const struct nlmsghdr *message, size_t size);
 

@@ -68,28 +68,15 @@ static int default_route(struct nl *nl, int *index)
 	return 0;
 }
 
-static int on_family(const struct nlmsghdr *message, void *user)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each(attr, message, sizeof(struct genlmsghdr))
-		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
-			*(uint16_t *)user = nl_number(attr);
-	return MNL_CB_OK;
-}
-
 /* 1 where nl80211 knows the interface, 0 where not, or a negative errno. */
 static int is_wireless(struct nl *nl, int index)
 {
-	const struct genlmsghdr ask_family = { .cmd = CTRL_CMD_GETFAMILY, .version = 1 };
 	const struct genlmsghdr ask_interface = { .cmd = NL80211_CMD_GET_INTERFACE };
-	struct nlmsghdr *message = nl_begin(nl, GENL_ID_CTRL, 0, &ask_family, sizeof(ask_family));
-	uint16_t family = 0;
-	int err;
+	struct nlmsghdr *message;
+	uint16_t family;
+	int err = nl_find_family(nl, NL80211_GENL_NAME, &family);
 
-	mnl_attr_put_strz(message, CTRL_ATTR_FAMILY_NAME, NL80211_GENL_NAME);
-	err = nl_ask(nl, on_family, &family);
-	if (err == -ENOENT || (!err && !family))
+	if (err == -ENOENT)
 		return 0; /* a kernel without any wireless card */
 	if (err)
 		return err;

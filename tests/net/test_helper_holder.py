@@ -12,6 +12,7 @@ import struct
 import time
 
 import guest_ip
+import observe
 import starter
 from case import limit
 from desk import Ping, check_reaches, release, two, unchanged
@@ -253,15 +254,22 @@ def test_storm_of_addresses_of_a_tap_takes_no_frame_of_others(world):
     release(desk)
 
 
-def test_super_frames_of_a_holder_reach_nobody(world):
-    """A TAP that its holder has made persistent and attached to again, now with offload headers,
-    would put 64 KiB on the card as segments of any size."""
-    machine, desk = two(world)
-    guest = Guest(desk)
+def with_offloads(desk, guest):
+    """Its TAP, made persistent by its holder and attached to again, now with offload headers."""
     fcntl.ioctl(guest.fd, TUN["SETPERSIST"], 1)
-    name, mac = guest.card, guest.mac
     guest.close()
     again = desk.inside(lambda: os.open("/dev/net/tun", os.O_RDWR))
+    request = ifreq(guest.card, struct.pack("=H", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    by_user(desk, "mac", lambda: fcntl.ioctl(again, TUN["SETIFF"], request))
+    return again
+
+
+def test_super_frames_of_a_holder_reach_nobody(world):
+    """They would be put on the card as segments of any size."""
+    machine, desk = two(world)
+    guest = Guest(desk)
+    mac = guest.mac
+    again = with_offloads(desk, guest)
     with Wire(machine, everything=True) as lan, Wire(desk, everything=True) as host:
         payload = bytes(6000)
         ip = guest_ip.header(socket.IPPROTO_TCP, 20 + len(payload), "10.9.0.77", machine.address)
@@ -270,8 +278,6 @@ def test_super_frames_of_a_holder_reach_nobody(world):
         marker = BROADCAST + mac + b"\x88\xb5" + bytes(46)
 
         def send():
-            flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
-            fcntl.ioctl(again, TUN["SETIFF"], ifreq(name, struct.pack("=H", flags)))
             for size in (100, 1400, 3000, 5900, 8000):
                 with contextlib.suppress(OSError):
                     os.write(again, struct.pack("<BBHHHH", 1, 1, 54, size, 34, 16) + frame)
@@ -284,6 +290,51 @@ def test_super_frames_of_a_holder_reach_nobody(world):
             heard = []
             wire.expect(lambda got: heard.append(len(got)) or got[:60] == marker, what="marker")
             assert max(heard) <= 1514, heard
+    os.close(again)
+
+
+def write_later(frame, start, offset, word):
+    """The frame, with a header by which the kernel writes the word at start + offset. What it
+    writes is the checksum from start on, so two bytes at the end are chosen for that."""
+    bare = frame + bytes(2)
+    fill = (guest_ip.checksum(bare[start:]) - word) % 0xFFFF
+    return struct.pack("<BBHHHH", 1, 0, 0, 0, start, offset) + frame + fill.to_bytes(2, "big")
+
+
+def test_checksums_that_a_holder_has_written_are_seen_by_the_filters(world):
+    """Into a UDP port, or over the offset of a fragment, for example: in the frame that the filters
+    are to see, too, not in the one that leaves the card alone."""
+    machine, desk = two(world)
+    guest, other = Guest(desk), Guest(desk, slot=1)
+    packets = observe.neighbour("test_patch_port")
+    again = with_offloads(desk, guest)
+    tail = b"written later".ljust(46, b"\0")
+    client = BROADCAST + guest.mac + packets.ipv4(68, 68) + tail
+    piece = BROADCAST + guest.mac + packets.ipv4(67, 68, 0x00FF) + tail
+    advertised = BROADCAST + guest.mac + packets.ipv6(59, packets.ADVERTISEMENT) + tail
+    frames = (
+        write_later(client, 34, 0, 67),
+        write_later(client, 20, 14, 67),
+        write_later(piece, 20, 0, 0x2000),
+        write_later(advertised, 20, 0, 0x3AFF),
+    )
+    marker = BROADCAST + guest.mac + b"\x88\xb5" + b"marker".ljust(46, b"\0")
+    with Wire(machine) as lan, Wire(desk) as host:
+        by_user(desk, "mac", lambda: [os.write(again, f) for f in (*frames, bytes(10) + marker)])
+        for wire in (lan, host, other):
+            heard = []
+            wire.expect(lambda got: got == marker or heard.append(got), what="marker")
+            assert not [got for got in heard if b"written later" in got], (wire.card, heard)
+        # what is honest passes, with its sum
+        udp = struct.pack(">HHHH", 1000, 2000, 8 + len(tail), 0)
+        ip = guest_ip.header(socket.IPPROTO_UDP, 8 + len(tail), "10.9.0.77", "10.9.0.255")
+        frame = BROADCAST + guest.mac + b"\x08\x00" + ip + udp + tail
+        whole = struct.pack("<BBHHHH", 1, 0, 0, 0, 34, 6) + frame
+        by_user(desk, "mac", lambda: os.write(again, whole))
+        summed = frame[:40] + guest_ip.checksum(frame[34:]).to_bytes(2, "big") + frame[42:]
+        for wire in (lan, host, other):
+            wire.expect(lambda got: got == summed, what="frame with its checksum")
+    other.close()
     os.close(again)
 
 
