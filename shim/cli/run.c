@@ -144,6 +144,15 @@ static bool names_loader(int fd, const Elf64_Ehdr *header)
 	return false;
 }
 
+/*
+ * An AppImage: a program, today a static one, that starts what it carries. That is what gets the
+ * library, and what counts, as with a script. The format marks it in the padding of e_ident.
+ */
+static bool is_appimage(const Elf64_Ehdr *header)
+{
+	return memcmp(header->e_ident + 8, "AI", 2) == 0;
+}
+
 /* Why no library can be preloaded into the program, as far as its file tells; or NULL. */
 static const char *why_not_loaded(const char *path, const char *library)
 {
@@ -160,7 +169,8 @@ static const char *why_not_loaded(const char *path, const char *library)
 	if (header.e_ident[EI_CLASS] != ours[EI_CLASS])
 		why = "is for another word size than " PRELOAD_NAME;
 	else if (header.e_ident[EI_CLASS] == ELFCLASS64 &&
-		 header.e_ident[EI_DATA] == ours[EI_DATA] && !names_loader(fd, &header))
+		 header.e_ident[EI_DATA] == ours[EI_DATA] && !is_appimage(&header) &&
+		 !names_loader(fd, &header))
 		why = "is statically linked";
 out:
 	if (fd >= 0)

@@ -5,14 +5,17 @@ import os
 import shutil
 import signal
 import struct
+import subprocess
 import time
 
 import emulator
 from case import Skip, needs
+from emulator import Emulator
 from numbered import await_all_know_all, frame
 from peer import Peer
 from proc import wait_until
 from station import Station
+from wire import Wire
 from world import REFUSE, USERS
 
 PRELOAD = "basilisk-tap-preload.so"
@@ -132,6 +135,29 @@ def test_run_refuses_what_no_library_gets_into(world):
         host.inside(write)
         done = command(host, "run", "--", path)
         assert done.returncode == 126 and why in done.stderr, (why, done)
+
+
+@needs(emulator.missing)
+def test_run_starts_the_emulator_in_an_appimage(world):
+    """A stand-in: as the format's own runtime it is static, marked, and starts another program; but
+    that is the installed emulator, not one that it carries."""
+    lan = world.lan()
+    host = world.host("desk", lan)
+    source, program = world.path("runtime.c"), world.path("BasiliskII.AppImage")
+    with open(source, "w") as file:
+        file.write("#include <unistd.h>\n"
+                   "int main(int c, char **v) { return c < 2 || execv(v[1], v + 1); }\n")  # fmt: skip
+    subprocess.run(["cc", "-static", "-o", program, source], check=True)
+    done = command(host, "run", "--", program)
+    assert done.returncode == 126 and "statically linked" in done.stderr, done
+    with open(program, "r+b") as file:
+        file.seek(8)
+        file.write(b"AI\x02")
+    with Wire(world.host("machine", lan)) as wire:
+        mac = Emulator(host, run=("basilisk-tap", "run", "--", program))
+        mac.hello(wire)
+        assert "bridged to nic" in mac.opened(), mac.stderr
+        mac.quit(wire)
 
 
 def test_run_starts_scripts(world):
