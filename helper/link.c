@@ -171,6 +171,7 @@ int link_each(struct nl *nl, const char *kind, link_each_fn *each, void *user)
 	return err ? err : walk.result;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): once, without .quiet */
 int link_set(struct nl *nl, int index, const struct link_change *change)
 {
 	const struct ifinfomsg header = { .ifi_index = index,

@@ -37,7 +37,7 @@ static size_t put(char *line, size_t len, size_t size, const char *text, bool qu
 	for (; *text && len + 3 < size; text++) {
 		if (quoted && (*text == '"' || *text == '\\'))
 			line[len++] = '\\';
-		line[len++] = *text < ' ' || *text > '~' ? '?' : *text;
+		line[len++] = (char)(*text < ' ' || *text > '~' ? '?' : *text);
 	}
 	return len;
 }

@@ -7,7 +7,7 @@
 #   demo    what `make demo` starts: the real emulator, its test ROM's assembler, a display
 #   check   what `make check` adds: the unit test library, the Avahi daemon and tools, QEMU,
 #           tshark, systemd for its systemd-socket-activate, two formatters of manual pages
-#   lint    what .ci/run adds: the second compiler and the formatter's judge
+#   lint    what `make lint` and .ci/run add: the second compiler, and tools that read sources
 #   deb     what `make deb` adds: Debian's own way to build packages, and its judge
 #   rpm     what `make rpm` and the check of the other packagings add
 #   root    what `make check-packages` adds: the maker of a fresh Debian
@@ -26,9 +26,9 @@ packages_build="gcc libc6-dev make pkg-config
 packages_demo="python3 iproute2 iputils-ping binutils-m68k-linux-gnu xvfb xkb-data basilisk2"
 packages_check="check libdaemon0 libgdbm6 dbus-daemon qemu-system-x86 ipxe-qemu dnsmasq-base
 	tshark systemd mandoc man-db"
-packages_lint="clang"
+packages_lint="clang clang-tidy cppcheck shellcheck pyflakes3 codespell"
 packages_deb="debhelper dpkg-dev fakeroot po-debconf lintian check python3"
-packages_rpm="rpm rpmlint shellcheck"
+packages_rpm="rpm rpmlint"
 packages_root="debootstrap xz-utils systemd"
 unpacked_check="avahi-daemon avahi-utils"
 
@@ -103,6 +103,7 @@ for group; do
 done
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	# shellcheck disable=SC2086 # lists of words, here and below
 	echo "deps: not a Debian system; these must be there already:" $need $unpack >&2
 	exit 0
 fi
@@ -127,6 +128,7 @@ debian_sources | sort -u >"$work/debian.list"
 	"$missing$missing_files"
 echo "deps: installing$missing$missing_files"
 quietly apt update
+# shellcheck disable=SC2086
 [ -z "$missing" ] || quietly apt install --yes --no-install-recommends $missing
 for p in $missing_files; do
 	unpack "$p"

@@ -58,14 +58,9 @@ arch:
 	@$(call source_copy,$(B)/arch/$(SOURCE))
 	$(Q)MAKEFLAGS= packaging/arch/try $(B)/arch $(SOURCE)
 
-SHELL_FILES := $(wildcard packaging/debian/basilisk-tap.p* packaging/arch/* packaging/rpm/build) \
-	packaging/debian/divert-emulators packaging/start-emulator.in packaging/bash-completion \
-	packaging/path/profile.sh.in packaging/deps.sh tests/packages/make-root
-
 #: make check-packages   as root: install the packages into a fresh Debian, and use them there
 check-packages:
 	@packaging/deps.sh build demo deb rpm root
-	@shellcheck --severity=warning --external-sources $(SHELL_FILES)
 	@$(MAKE) --no-print-directory all $(ROM)
 	@for kind in deb rpm arch; do \
 		echo "packages: $$kind (build/$$kind.log)"; \

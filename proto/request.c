@@ -131,7 +131,7 @@ int request_parse(int argc, char *const argv[], struct request *request, struct 
 		const char *value;
 		size_t v = 0;
 
-		while (v < sizeof(verbs) / sizeof(verbs[0]) && strcmp(word, verbs[v].word))
+		while (v < sizeof(verbs) / sizeof(verbs[0]) && strcmp(word, verbs[v].word) != 0)
 			v++;
 		if (v < sizeof(verbs) / sizeof(verbs[0]))
 			err = read_verb(verbs[v].verb, &chosen, word, &r, outcome);

@@ -39,10 +39,15 @@ demo:
 	@$(MAKE) --no-print-directory all $(ROM)
 	@tests/demo
 
+#: make lint       as root: install what it needs, and read the tree with analyzers and spell checker
+lint:
+	@packaging/deps.sh build check lint
+	@tests/lint/run
+
 #: make bench      as root: measure, each figure beside the plain thing in the same run
 bench:
 	@packaging/deps.sh build demo check
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
-.PHONY: check demo bench
+.PHONY: check demo lint bench

@@ -183,7 +183,7 @@ static int ping(struct chooser *chooser, const char *name, const struct nbp_tupl
 {
 	char address_text[CHOOSER_ADDRESS_SIZE], mac_text[MAC_TEXT_LEN];
 	struct echoes echoes = { 0 };
-	struct at_address address;
+	struct at_address address = { 0 };
 	struct mac mac;
 	int status;
 

@@ -269,7 +269,7 @@ static bool is_on_our_cable(const struct node *node, uint16_t net)
 
 int node_resolve(struct node *node, struct at_address address, struct mac *mac)
 {
-	struct node_news news;
+	struct node_news news = { 0 };
 
 	if (!is_on_our_cable(node, address.net)) {
 		*mac = node->router_mac;

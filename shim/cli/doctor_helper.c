@@ -57,6 +57,7 @@ static int ask(const char *path, char *const argv[], char *text, size_t size)
 		return -1;
 	child = fork();
 	if (child == 0) {
+		/* NOLINTNEXTLINE(android-cloexec-open): it may be one of 0 to 2 already */
 		int null = open("/dev/null", O_RDWR);
 
 		if (null >= 0 && dup2(null, 0) == 0 && dup2(null, 2) == 2 && dup2(pipes[1], 1) == 1)

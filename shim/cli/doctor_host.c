@@ -35,7 +35,7 @@ static bool is_listed(const char *path, const char *module, bool *readable)
 	while (!found && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, ":")] = '\0'; /* behind it: what the module needs */
 		for (char *p = line; *p; p++)
-			*p = *p == '-' ? '_' : *p;
+			*p = (char)(*p == '-' ? '_' : *p);
 		found = strstr(line, name) != NULL;
 	}
 	fclose(file);

@@ -242,11 +242,19 @@ static struct guest *add(struct peers *peers)
 	return memset(&peers->guest[peers->n++], 0, sizeof(struct guest));
 }
 
+/* Not all bytes: what is between the fields has no value. */
+static bool is_same(const struct txt *one, const struct txt *other)
+{
+	return mac_equal(&one->mac, &other->mac) && one->port == other->port &&
+	       one->bridged == other->bridged && one->attach == other->attach &&
+	       strcmp(one->hostname, other->hostname) == 0;
+}
+
 static void on_found(void *user, const struct txt *txt, const struct sockaddr_in6 *address)
 {
 	struct peers *peers = user;
 	struct guest *guest = find(peers, &txt->mac);
-	bool news = !guest || memcmp(&guest->txt, txt, sizeof(*txt)) != 0;
+	bool news = !guest || !is_same(&guest->txt, txt);
 
 	if (!guest)
 		guest = add(peers);

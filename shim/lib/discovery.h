@@ -40,16 +40,16 @@ struct discovery_events {
 };
 
 /*
- * Starts looking, and announcing @announce (copied) unless it is NULL, on the loop behind @poll,
+ * Starts looking, and announcing @txt (copied) unless it is NULL, on the loop behind @poll,
  * which must outlive it. @events is copied. 0 and *@discovery, owned by the caller; or a negative
  * errno. A network that is not there yet is no error: it is waited for.
  */
-int discovery_start(const AvahiPoll *poll, const struct txt *announce,
+int discovery_start(const AvahiPoll *poll, const struct txt *txt,
 		    const struct discovery_events *events, void *user,
 		    struct discovery **discovery);
 
-/* Announces @announce instead (or, with NULL, nothing). 0; -EAGAIN: far too often. */
-int discovery_update(struct discovery *discovery, const struct txt *announce);
+/* Announces @txt instead (or, with NULL, nothing). 0; -EAGAIN: far too often. */
+int discovery_update(struct discovery *discovery, const struct txt *txt);
 
 /* Begins to say goodbye on the network: discovery_stop() has less to wait for. NULL is nothing. */
 void discovery_quit(struct discovery *discovery);

@@ -20,6 +20,7 @@
 
 #include <stddef.h>
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration, which takes none */
 #define LOAD_POINTER(function) __typeof__(function) *function;
 #define LOAD_NAME(function)    #function,
 #define LOAD(file, names, library)                                                                 \

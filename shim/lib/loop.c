@@ -243,6 +243,7 @@ static int prepare(struct loop *loop)
 		if (!polls)
 			return -ENOMEM;
 		loop->polls = polls;
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
 		polled = realloc(loop->polled, room * sizeof(*polled));
 		if (!polled)
 			return -ENOMEM;

@@ -182,7 +182,7 @@ static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
 {
 	struct route_query query = { .from = ROUTE_FROM_GUEST };
 	struct mac source = frame_source(frame), destination = frame_destination(frame);
-	struct way way;
+	struct way way = { 0 };
 	enum drop drop;
 	unsigned int ways;
 

@@ -73,12 +73,12 @@ static bool find_ours(struct pollfd *fds, nfds_t n, bool *writable)
 static int add_writable(struct pollfd *fds, nfds_t n, int ready)
 {
 	for (nfds_t i = 0; i < n; i++) {
-		short wanted = fds[i].events & (POLLOUT | POLLWRNORM);
+		short wanted = (short)(fds[i].events & (POLLOUT | POLLWRNORM));
 
 		if (!wanted || !ours(fds[i].fd))
 			continue;
 		ready += fds[i].revents == 0;
-		fds[i].revents |= wanted;
+		fds[i].revents = (short)(fds[i].revents | wanted);
 	}
 	return ready;
 }

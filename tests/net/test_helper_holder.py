@@ -212,7 +212,7 @@ def test_storm_of_addresses_of_a_tap_takes_no_frame_of_others(world):
     times a second: nobody loses a frame, none comes twice, and others attach and release."""
     machine, desk = two(world)
     other, holder = Guest(desk, slot=1), Guest(desk, slot=0)
-    with Wire(machine) as lan, Wire(desk) as host, NetState(desk) as net:
+    with Wire(machine) as lan, Wire(desk) as host, NetState(desk):
         names = [lan.mac, host.mac, other.mac, b"\xfe" + other.mac[1:], b"\x02\0\0\0\0\1"]
 
         def storm():

@@ -430,6 +430,7 @@ START_TEST(test_nothing_is_read_beyond_the_frame_whatever_it_says)
 	uint8_t *frame = at_edge(model, len);
 	uint32_t seed = 1;
 
+	ck_assert_uint_gt(len, 0);
 	for (int i = 0; i < 200000; i++) {
 		size_t cut;
 

@@ -484,6 +484,7 @@ END_TEST
 
 START_TEST(test_sightings_are_bounded)
 {
+	const struct question *question;
 	size_t n = 0;
 
 	announce(1, "desk.local");
@@ -493,7 +494,9 @@ START_TEST(test_sightings_are_bounded)
 		snprintf(text, sizeof(text), "10.9.0.%u", i);
 		address("desk.local", text, true);
 	}
-	for (const struct seen *s = asked(RECORD_A, "desk.local")->seen; s; s = s->next)
+	question = asked(RECORD_A, "desk.local");
+	ck_assert_ptr_nonnull(question);
+	for (const struct seen *s = question->seen; s; s = s->next)
 		n++;
 	ck_assert_uint_ge(n, KNOWN_ADDRESSES);
 	ck_assert_uint_le(n, 64);

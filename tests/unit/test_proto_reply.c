@@ -126,7 +126,7 @@ END_TEST
 START_TEST(test_reply_encode_shows_no_byte_that_is_not_printable)
 {
 	for (unsigned int byte = 1; byte < 256; byte++) {
-		const char shown = byte >= ' ' && byte <= '~' ? (char)byte : '?';
+		const char shown = (char)(byte >= ' ' && byte <= '~' ? byte : '?');
 		uint8_t message[REPLY_LEN];
 		struct reply reply = sample, back;
 
