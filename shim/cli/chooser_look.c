@@ -33,7 +33,7 @@ static int ask_zones(struct node *node, uint16_t first, struct zip_zones *zones)
 {
 	uint8_t data[ZIP_ZONES_LEN];
 	struct ddp question = { .type = DDP_ATP, .to = node->router, .data = data };
-	struct node_news news;
+	struct node_news news = { 0 };
 	int error = -ETIMEDOUT;
 
 	question.to_socket = DDP_SOCKET_ZONES;
@@ -117,7 +117,7 @@ static int add(struct look *look, const struct nbp_tuple *found, const struct at
 /* Listens until @deadline. 0 when it has passed, or one is found and that is enough. */
 static int listen_for_names(struct look *look, uint32_t deadline, bool first)
 {
-	struct node_news news;
+	struct node_news news = { 0 };
 	struct nbp nbp;
 	int error;
 
@@ -223,7 +223,7 @@ int look_echo(struct node *node, struct at_address address, const struct mac *ma
 {
 	uint8_t data[ECHO_LEN] = { AEP_REQUEST };
 	struct ddp question = { .type = DDP_AEP, .to = address, .data = data };
-	struct node_news news;
+	struct node_news news = { 0 };
 	uint32_t start = clock_us(), deadline = clock_ms() + ECHO_MS;
 	int error;
 

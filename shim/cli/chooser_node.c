@@ -188,7 +188,7 @@ static bool is_contested(const struct node *node, const struct node_news *news)
 /* 0, -EADDRINUSE, or a negative errno that ends all. */
 static int probe(struct node *node)
 {
-	struct node_news news;
+	struct node_news news = { 0 };
 
 	for (int i = 0; i < PROBES; i++) {
 		uint32_t deadline = clock_ms() + PROBE_MS;
@@ -224,7 +224,7 @@ static int ask_net_info(struct node *node)
 	static const struct at_text any_zone = { 0 };
 	uint8_t data[ZIP_NETINFO_MAX];
 	struct ddp question = { .type = DDP_ZIP, .data = data };
-	struct node_news news;
+	struct node_news news = { 0 };
 
 	question.to.node = APPLETALK_NODE_ALL;
 	question.to_socket = DDP_SOCKET_ZONES;

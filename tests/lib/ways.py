@@ -11,7 +11,6 @@
 QEMU's call has no slot, its reply is one NUL byte with the descriptor.
 """
 import contextlib
-import os
 import socket
 
 import helper

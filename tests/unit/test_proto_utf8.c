@@ -38,8 +38,8 @@ END_TEST
 
 START_TEST(test_what_a_terminal_might_obey_is_none)
 {
-	for (char c = 0; c < ' '; c++)
-		ck_assert_uint_eq(len_of(&c, 1), 0);
+	for (int c = 0; c < ' '; c++)
+		ck_assert_uint_eq(len_of(&(char){ (char)c }, 1), 0);
 	ck_assert_uint_eq(len_of("\x7f", 1), 0);
 	for (unsigned int c = 0x80; c < 0xa0; c++)
 		ck_assert_uint_eq(len_of((const char[]){ '\xc2', (char)c }, 2), 0);
