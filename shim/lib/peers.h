@@ -31,15 +31,17 @@ enum peer_reach {
 	PEER_REACH_TUNNEL, /* it answered by the tunnel alone */
 };
 
-/* The table's. Pointers are valid until the next peers_add(). */
+/*
+ * The table's. Pointers are valid until the next peers_add(). What each frame needs comes first, to be
+ * in one line of the processor's cache.
+ */
 struct peer {
 	struct mac mac;
 	uint16_t port;
-	struct address address[PEER_ADDRESSES];
+	uint32_t next;	    /* index + 1 of the next in its bucket, or in the free list; 0: none */
 	uint32_t heard;	    /* last sign of life */
 	uint32_t tap_heard; /* last frame by the TAP; only with .on_tap */
 	uint32_t asked;	    /* last round of HELLOs */
-	uint32_t next;	    /* index + 1 of the next in its bucket, or in the free list; 0: none */
 	unsigned int used : 1;
 	unsigned int count : 3;	    /* of addresses */
 	unsigned int sending : 3;   /* index of the one to send to; PEER_ADDRESSES: none */
@@ -54,6 +56,7 @@ struct peer {
 	unsigned int silent : 1;    /* it answered once, and then no more: gets no frames */
 	unsigned int sent : 1;	    /* a frame went to it since it was last heard */
 	unsigned int unheard : 1;   /* that was so a while ago, too */
+	struct address address[PEER_ADDRESSES];
 };
 
 struct peers {
