@@ -57,13 +57,17 @@ static int collect_accepted(const struct mac *mac, void *user)
 static int forget_addresses(struct nl *nl, int index, struct mac prefix)
 {
 	struct accepted accepted = { .prefix = prefix };
-	int err = link_accepted_each(nl, index, collect_accepted, &accepted);
+	int err;
 
-	for (size_t i = 0; !err && i < accepted.count; i++) {
-		err = link_accept(nl, index, &accepted.mac[i], false);
-		if (err == -ENOENT) /* another helper was faster */
-			err = 0;
-	}
+	do { /* each user who ever had a TAP has left some */
+		accepted.count = 0;
+		err = link_accepted_each(nl, index, collect_accepted, &accepted);
+		for (size_t i = 0; !err && i < accepted.count; i++) {
+			err = link_accept(nl, index, &accepted.mac[i], false);
+			if (err == -ENOENT) /* another helper was faster */
+				err = 0;
+		}
+	} while (!err && accepted.count == TAPS_MAX);
 	return err;
 }
 

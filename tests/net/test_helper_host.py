@@ -285,3 +285,16 @@ def test_strict_source_checks_are_no_hindrance(world):
     guest = Guest(desk)
     check_ip(machine, desk, guest)
     guest.close()
+
+
+def test_release_takes_all_accepted_addresses_off_the_card(world):
+    """More than there can be TAPs at a time: each user who ever had one has left some."""
+    machine, desk = two(world)
+    with unchanged(desk):
+        with Guest(desk) as guest:
+            macs = [guest.mac[:4] + number.to_bytes(2, "big") for number in range(600)]
+        lines = "".join(f"fdb replace {mac.hex(':')} dev nic self permanent\n" for mac in macs)
+        desk.write("/run/addresses", lines)
+        done = desk.run(["bridge", "-batch", "/run/addresses"])
+        assert done.returncode == 0, done
+        release(desk)
