@@ -67,5 +67,7 @@ void say_log(int fd, const char *format, ...)
 	va_start(args, format);
 	len = format_line(line, "<%d>basilisk-tap-helper: ", LOG_AUTHPRIV | LOG_INFO, format, args);
 	va_end(args);
-	sendto(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+	if (sendto(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) < 0 && errno == EAGAIN &&
+	    say_wait(fd, POLLOUT) == 0) /* somebody has filled the log's queue */
+		sendto(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }

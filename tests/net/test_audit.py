@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The helper's line in the system's log, one for each decision, before the caller knows."""
+import contextlib
 import os
 import select
 import socket
@@ -9,7 +10,11 @@ import helper
 import ns
 from case import over
 from desk import release
+from stand import ATTACH
+from tracer import At, Tracer
 from ways import WAYS
+
+LOG = 7  # FD_LOG of helper/early.h
 
 
 def system_log(host):
@@ -56,6 +61,36 @@ def test_every_decision_is_one_line_in_the_log(world, way):
 
 def nothing_in(log):
     assert not select.select([log], [], [], 0)[0], log.recv(1024)
+
+
+def test_line_waits_for_room_in_the_log(world):
+    """Anybody can fill the queue of the log's socket; that must not hide what he does next."""
+    host = world.host("desk", world.lan())
+    with system_log(host) as log, Tracer(host) as tracer:
+        tracer.start(*ATTACH)
+        at = tracer.until("sendto", LOG)
+        assert isinstance(at, At), at
+
+        def fill():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.setblocking(False)
+                sock.connect("/dev/log")
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        sock.send(b"<13>anything")
+
+        host.inside(fill)
+        at = tracer.to(at.index + 1)
+        assert isinstance(at, At) and at.name == "ppoll", at
+        assert log.recv(1024) == b"<13>anything"
+        end = tracer.go()
+        os.close(end.fd)
+        log.settimeout(0)
+        lines = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                lines.append(log.recv(1024))
+        assert [line for line in lines if b"result=ok" in line], lines
 
 
 def test_line_of_a_refused_command_line_goes_to_the_log_and_nowhere_else(world):
