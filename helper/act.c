@@ -123,8 +123,11 @@ static int attach(struct run *run)
 	struct hub hub;
 
 	if (uplink_plan(&run->route, &run->generic, &run->policy, request->br, &run->plan,
-			&run->outcome) ||
-	    check_other(run, &hub))
+			&run->outcome))
+		return -1;
+	if (request->verb == REQUEST_ATTACH)
+		tap_sweep(&run->route, FD_TUN, run->host);
+	if (check_other(run, &hub))
 		return -1;
 	/* the TAP first, and down: who is over the quota has changed nothing */
 	if (request->verb == REQUEST_REPAIR ?

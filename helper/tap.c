@@ -109,25 +109,32 @@ static int claim(struct nl *nl, int tun, const struct tap *tap)
 	return err > 0 ? -EBUSY : err;
 }
 
+/* Another user's TAP with the same guest's address, or NULL: uids may share their low 12 bits. */
+static const struct tap *find_twin(const struct taps *taps, const struct tap *tap)
+{
+	for (size_t i = 0; i < taps->count; i++)
+		if (taps->tap[i].uid != tap->uid && mac_equal(&taps->tap[i].guest, &tap->guest))
+			return &taps->tap[i];
+	return NULL;
+}
+
 /* Counted when ours is there: of two that race for the last place both may lose, never both win. */
 static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy,
 		       const struct tap *tap, struct outcome *outcome)
 {
 	static struct taps taps;
 	int err = tap_list(nl, host, &taps);
+	const struct tap *twin = find_twin(&taps, tap);
 	size_t own = 0;
 
 	if (err && err != -ENOSPC)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "counting TAPs: %s", strerror(-err));
-	for (size_t i = 0; i < taps.count; i++) {
+	if (twin) /* one would get the other's frames */
+		return outcome_set(outcome, OUTCOME_SLOT_BUSY,
+				   "slot %u has the MAC of user %u's slot %u", tap->slot, twin->uid,
+				   twin->slot);
+	for (size_t i = 0; i < taps.count; i++)
 		own += taps.tap[i].uid == tap->uid;
-		/* uids with the same low 12 bits share addresses: one would get the other's frames
-		 */
-		if (taps.tap[i].uid != tap->uid && mac_equal(&taps.tap[i].guest, &tap->guest))
-			return outcome_set(outcome, OUTCOME_SLOT_BUSY,
-					   "slot %u has the MAC of user %u's slot %u", tap->slot,
-					   taps.tap[i].uid, taps.tap[i].slot);
-	}
 	if (own > policy->max_taps)
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
 				   policy->max_taps);
@@ -137,11 +144,7 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 	return 0;
 }
 
-/*
- * TAPs whose holders made them persistent and went: they would count for ever. Before ours is
- * made, while the descriptor is free to ask about them.
- */
-static void sweep_leftovers(struct nl *nl, int tun, uint32_t host)
+void tap_sweep(struct nl *nl, int tun, uint32_t host)
 {
 	static struct taps taps;
 
@@ -158,16 +161,18 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	/* QEMU's from the top, so that they leave the emulators' alone */
 	unsigned int first = slot < 0 ? MAC_SLOTS - 1 : (unsigned int)slot;
 	unsigned int last = slot < 0 ? MAC_SLOTS - policy->max_taps : first;
+	static struct taps taps;
 	struct link link;
 	int err = -EBUSY;
 
 	if (slot >= (int)policy->max_taps)
 		return outcome_set(outcome, OUTCOME_QUOTA, "slot %d: 'max-taps' allows 0 to %u",
 				   slot, policy->max_taps - 1);
-	sweep_leftovers(nl, tun, host);
+	if (slot < 0 && tap_list(nl, host, &taps))
+		taps.count = 0; /* check_quota() looks again */
 	for (unsigned int s = first + 1; s-- > last && err == -EBUSY;) {
 		name_tap(tap, host, caller->uid, s);
-		err = claim(nl, tun, tap);
+		err = find_twin(&taps, tap) ? -EBUSY : claim(nl, tun, tap);
 	}
 	if (err == -EBUSY && slot >= 0)
 		return outcome_set(outcome, OUTCOME_SLOT_BUSY, "%s is in use", tap->name);

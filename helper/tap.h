@@ -31,6 +31,12 @@ struct taps {
 int tap_list(struct nl *nl, uint32_t host, struct taps *taps);
 
 /*
+ * Removes TAPs whose holders made them persistent and went: they would count for ever. While @tun
+ * is free to ask about them.
+ */
+void tap_sweep(struct nl *nl, int tun, uint32_t host);
+
+/*
  * Makes a TAP of the caller's on descriptor @tun: @slot, or with @slot -1 the highest of all that
  * is free. A leftover of that name is removed first. 0, or -1 with OUTCOME_SLOT_BUSY,
  * OUTCOME_QUOTA, OUTCOME_FOREIGN_DEVICE or OUTCOME_SYSTEM.

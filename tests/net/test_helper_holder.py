@@ -17,11 +17,11 @@ import starter
 from case import limit
 from desk import Ping, check_reaches, release, two, unchanged
 from guest import Guest
-from helper import CODES, HELPER, ask, close, refused, taps
+from helper import CODES, HELPER, ask, ask_as_qemu, close, guest_mac, refused, taps
 from netstate import NetState
 from proc import wait_until
 from wire import BROADCAST, Wire
-from world import NETDEV, USERS
+from world import ALLOW, NETDEV, USERS
 
 UID = USERS["mac"][0]
 TUN = dict(
@@ -58,6 +58,21 @@ def test_leftover_of_a_holder_is_taken_back(world):
         guest.close()
         done = desk.run([HELPER, "--release"])
         assert done.returncode == 0 and not taps(desk), done
+
+
+def test_leftover_on_a_bridge_keeps_nobody_else_from_the_card(world):
+    """A host has one hub: but not for somebody who is not there any more."""
+    machine, desk = two(world, policy=ALLOW + "join br0\n")
+    desk.ip("link add br0 type bridge", "link set br0 up")
+    guest = Guest(desk, br="br0")
+    refused(ask(desk, user="lisa"), "other-attachment")
+    fcntl.ioctl(guest.fd, TUN["SETPERSIST"], 1)
+    guest.close()
+    guest = Guest(desk, user="lisa")
+    assert guest.reply.attach == "patch" and taps(desk) == {guest.card}, guest.reply
+    with Wire(machine) as lan, Wire(desk) as host:
+        check_reaches(guest, lan, host)
+    guest.close()
 
 
 def test_leftover_can_be_attached_to_by_its_own_user_only(world):
@@ -366,5 +381,11 @@ def test_guest_of_another_user_with_the_same_address_is_refused(world):
         assert twin.status == 0, twin
         close(twin)
         guest.close()
+        # QEMU names no slot: it gets the next one
+        held = [ask_as_qemu(desk, user=user) for user in ("mac", "twin", "mac", "twin")]
+        assert [answer.status for answer in held] == [0] * 4, held
+        assert len({guest_mac(answer.fd) for answer in held}) == 4
+        for answer in held:
+            close(answer)
     finally:
         del names.USERS["twin"]
