@@ -11,7 +11,7 @@ import struct
 NETLINK_NETFILTER = 12
 REQUEST, ACK, CREATE = 1, 4, 0x400
 BATCH_BEGIN, BATCH_END = 16, 17
-NEWTABLE, NEWCHAIN, NEWRULE = 10 << 8 | 0, 10 << 8 | 3, 10 << 8 | 6
+NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE = 10 << 8 | 0, 10 << 8 | 2, 10 << 8 | 3, 10 << 8 | 6
 NESTED = 0x8000
 FAMILY = {"ip": 2, "ip6": 10, "inet": 1, "arp": 3, "netdev": 5, "bridge": 7}
 DROP, ACCEPT = 0, 1
@@ -68,6 +68,11 @@ def chain(host, family, hook, policy, device=None, kind=b"filter\0", table=b"t\0
     """A table with one chain at that hook (a number), which does that with all that comes."""
     new = new_chain(hook, policy, device, kind, table)
     commit(host, family, (NEWTABLE, attribute(1, table), 0), (NEWCHAIN, new, 0))
+
+
+def remove(host, family, table=b"t\0"):
+    """What chain() made."""
+    commit(host, family, (DELTABLE, attribute(1, table), 0))
 
 
 def expression(name, *attributes):
