@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import signal
 
 import starter
 from helper import HELPER, NAMES, pair, parse_reply, receive, tap_name, taps
@@ -14,6 +15,8 @@ from proc import wait_until
 
 WORDS = ["--slot=0", "--br=auto"]
 DEADLINE = 8  # seconds: the sum of the helper's own
+CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS = 0x10000000, 0x40000000, 0x00020000
+PR_SET_DUMPABLE = 4
 LOADER = 127  # the loader's refusal, before the helper's first instruction
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -96,3 +99,44 @@ def full_pipe():
     yield writer
     os.close(reader)
     os.close(writer)
+
+
+def unshare(flags):
+    uid, gid = os.getuid(), os.getgid()
+    libc.prctl(PR_SET_DUMPABLE, 1)  # a change of user took it away, and with it its own /proc
+    if libc.unshare(flags) < 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+
+
+@contextlib.contextmanager
+def foreign_network(host):
+    """The host's network is, for a while, one that belongs to a user namespace of mac's."""
+    ready, done = os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        try:
+            starter.become(host.identity("mac"))
+            unshare(CLONE_NEWUSER | CLONE_NEWNET)
+            os.write(done, b"x")
+            signal.pause()
+        except BaseException as error:
+            os.write(done, repr(error).encode())
+        finally:
+            os._exit(1)
+    os.close(done)
+    kept = host.namespaces["net"]
+    try:
+        said = os.read(ready, 1000)
+        assert said == b"x", said
+        host.namespaces["net"] = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY)
+        yield
+    finally:
+        if host.namespaces["net"] != kept:
+            os.close(host.namespaces["net"])
+        host.namespaces["net"] = kept
+        os.close(ready)
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)

@@ -23,7 +23,8 @@ def system_log(host):
 
     def body():
         os.makedirs(dev + "/net")
-        for name, device in (("null", (1, 3)), ("zero", (1, 5)), ("urandom", (1, 9)), ("net/tun", (10, 200))):
+        devices = {"null": (1, 3), "zero": (1, 5), "urandom": (1, 9), "net/tun": (10, 200)}
+        for name, device in devices.items():
             os.mknod(f"{dev}/{name}", stat.S_IFCHR | 0o666, os.makedev(*device))
             os.chmod(f"{dev}/{name}", 0o666)
         log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The helper, setuid root, stopped between any two of its calls while others go on; what must come of
-that is in lib/frozen.py.  The other ways to ask it: test_ways_stopped.py.
+"""The helper, setuid root, stopped between any two of its calls while others go on; what must come
+of that is in lib/frozen.py.  The other ways to ask it: test_ways_stopped.py.
 """
 from case import limit
 from frozen import attach_past, go_past, release_past, stand_still

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The helper, setuid root, killed before each of its system calls in turn, for each attachment; what
-must come of that is in lib/killed.py.  The other ways to ask it: test_ways_stopped.py.
+"""The helper, setuid root, killed before each of its system calls in turn, for each attachment;
+what must come of that is in lib/killed.py.  The other ways to ask it: test_ways_stopped.py.
 """
 from case import limit
 from killed import check_attach, check_release

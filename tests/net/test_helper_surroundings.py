@@ -9,15 +9,15 @@ import resource
 import signal
 import time
 
-import starter
 from case import limit
-from hostile import DEADLINE, Desk, check, fill, libc, set_limit, start
+from hostile import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, DEADLINE
+from hostile import Desk, check, fill, foreign_network, libc, set_limit, start, unshare
 from helper import CODES, HELPER, pair, parse_reply, receive, taps
 from proc import wait_until
 from tracer import At, Tracer
 from world import ALLOW
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS = 1, 4, 29, 38
+PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS = 1, 29, 38
 
 # ---- limits, signals, time
 def test_small_limits(world):
@@ -179,19 +179,6 @@ def test_strange_personality(world):
     check(desk, "ok", prepare=lambda: libc.personality(every))
 
 
-CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS = 0x10000000, 0x40000000, 0x00020000
-
-
-def unshare(flags):
-    uid, gid = os.getuid(), os.getgid()
-    libc.prctl(PR_SET_DUMPABLE, 1)  # a change of user took it away, and with it its own /proc
-    if libc.unshare(flags) < 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
-
-
 def test_user_namespace_of_the_callers_own_is_refused(world):
     """There the helper is not setuid, and what privilege it has is not worth anything."""
     desk = Desk(world)
@@ -209,25 +196,7 @@ def test_network_of_the_callers_own_user_namespace_is_refused(world):
 def test_network_of_a_user_namespace_is_refused_from_outside_too(world):
     """The setuid helper, really root, in a network that belongs to somebody's user namespace."""
     desk = Desk(world)
-    ready, done = os.pipe()
-    holder = os.fork()
-    if holder == 0:
-        try:
-            starter.become(desk.host.identity("mac"))
-            unshare(CLONE_NEWUSER | CLONE_NEWNET)
-            os.write(done, b"x")
-            signal.pause()
-        except BaseException as error:
-            os.write(done, repr(error).encode())
-        finally:
-            os._exit(1)
-    os.close(done)
-    said = os.read(ready, 1000)
-    assert said == b"x", said
-    network = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY)
-    kept = desk.host.namespaces["net"]
-    desk.host.namespaces["net"] = network
-    try:
+    with foreign_network(desk.host):
         ours, theirs = pair(desk.host, "mac")
         with ours, theirs, start(desk.host, theirs=theirs) as run:
             assert run.wait(DEADLINE) == CODES["foreign-namespace"], run.said()
@@ -238,11 +207,6 @@ def test_network_of_a_user_namespace_is_refused_from_outside_too(world):
             assert len(left) == 1, left  # lo
             released = desk.host.run([HELPER, "--release"])
             assert released.returncode == CODES["foreign-namespace"], released
-    finally:
-        desk.host.namespaces["net"] = kept
-        os.close(network)
-        os.kill(holder, signal.SIGKILL)
-        os.waitpid(holder, 0)
 
 
 def test_network_of_the_administrators_passes(world):
