@@ -274,9 +274,11 @@ def heard(ends, sender, groups):
 
 
 def test_what_a_network_can_be_hurt_by_is_dropped(world):
-    _, ends = four_ends(world)
+    desk, ends = four_ends(world)
     others = [end for end in ends if end is not ends[2]]
     assert heard(others, ends[2], DROPPED) == [[], [], []]
+    status = desk.run([HELPER, "--status"]).stdout
+    assert f", refused {len(DROPPED)}\n" in status, status
     close(ends)
 
 
