@@ -10,7 +10,8 @@
 #   lint    what `make lint` and .ci/run add: the second compiler, and tools that read sources
 #   deb     what `make deb` adds: Debian's own way to build packages, and its judge
 #   rpm     what `make rpm` and the check of the other packagings add
-#   root    what `make check-packages` adds: the maker of a fresh Debian
+#   root    what `make check-packages` adds: the maker of a fresh Debian; `make check-clean`
+#   vm      what `make check-vm` adds: a fresh Debian that QEMU boots
 #
 # Nothing is asked of the network when nothing is missing. The emulator is in Debian's contrib,
 # which most machines do not have enabled: packages therefore come through a source list of our
@@ -30,6 +31,7 @@ packages_lint="clang clang-tidy cppcheck shellcheck pyflakes3 codespell"
 packages_deb="debhelper dpkg-dev fakeroot po-debconf lintian check python3"
 packages_rpm="rpm rpmlint"
 packages_root="debootstrap xz-utils systemd"
+packages_vm="debootstrap xz-utils cpio qemu-system-x86"
 unpacked_check="avahi-daemon avahi-utils"
 
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -87,7 +89,7 @@ unpack() {
 	: >"$unpack_dir/$1.unpacked"
 }
 
-[ $# -gt 0 ] || die "which group? build, demo, check, lint, deb, rpm or root"
+[ $# -gt 0 ] || die "which group? build, demo, check, lint, deb, rpm, root or vm"
 need='' unpack=''
 for group; do
 	case $group in
@@ -98,7 +100,8 @@ for group; do
 	deb) need="$need $packages_deb" ;;
 	rpm) need="$need $packages_rpm" ;;
 	root) need="$need $packages_root" ;;
-	*) die "no group '$group': build, demo, check, lint, deb, rpm or root" ;;
+	vm) need="$need $packages_vm" ;;
+	*) die "no group '$group': build, demo, check, lint, deb, rpm, root or vm" ;;
 	esac
 done
 

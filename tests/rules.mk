@@ -50,4 +50,16 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
-.PHONY: check demo lint bench
+#: make check-clean    as root: both of the above, as a newcomer has them, in a fresh Debian
+check-clean:
+	@packaging/deps.sh root
+	@tests/clean/run
+
+#: make check-vm   as root: what needs Debian's own kernel, or a systemd that has booted, in QEMU
+check-vm:
+	@packaging/deps.sh build vm
+	@$(MAKE) --no-print-directory all $(TOOLS)
+	@tests/vm/make-image $(B)/vm
+	@tests/vm/run
+
+.PHONY: check check-clean check-vm demo lint bench

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Uplinks of other kinds, and an uplink that changes while guests are attached to it."""
+"""Uplinks of other kinds, and an uplink that changes while guests are attached to it.  Kinds for which
+a kernel needs more modules: tests/vm/test_uplinks.py.
+"""
 import contextlib
 
 from desk import check_ip, check_reaches, release, repair, two, unchanged
@@ -44,36 +46,6 @@ def test_jumbo_uplink(world):
 
 PING = ["ping", "-c1", "-W1"]
 UPLINK_MV = ALLOW + "uplink mv\n"
-INTO = "link set nic down", "link set nic master up"
-STACKED = {  # kind: how the uplink is made of the card
-    "vlan": ["link add link nic name up type vlan id 7"],
-    "bond": ["link add up type bond mode active-backup", *INTO],
-    "team": ["link add up type team", *INTO],
-}
-
-
-def test_stacked_uplinks(world):
-    """VLAN, bond and team, of those the ones that this kernel has."""
-    for number, (kind, lines) in enumerate(STACKED.items()):
-        lan = world.lan()
-        ends = [world.host(f"{name}-{kind}", lan) for name in ("machine", "desk")]
-        machine, desk = ends
-        if desk.run(["ip", "link", "add", "probe", "type", kind, *["link", "nic", "id", "9"]
-                     * (kind == "vlan")]).returncode:  # fmt: skip
-            print(f"    this kernel has no {kind}")
-            continue
-        desk.ip("link del probe")
-        for host, last in ((machine, 1), (desk, 2)):
-            host.ip("addr flush dev nic", *lines, "link set nic up", "link set up up")
-            address = f"10.20.{number}.{last}"
-            host.ip(f"addr add {address}/24 dev up", "route replace default dev up")
-            host.cards["nic"] = address
-        with unchanged(desk, ("up",)):
-            guest = Guest(desk)
-            assert guest.reply.attach == "patch" and guest.reply.uplink == "up", guest.reply
-            check_ip(machine, desk, guest)
-            guest.close()
-            release(desk)
 
 
 def test_card_that_keeps_no_list_of_addresses_takes_everything_while_it_is_needed(world):
