@@ -122,8 +122,11 @@ void repair_stop(struct repair *repair)
 
 void repair_tap_lost(struct repair *repair)
 {
-	struct bt_device *d = repair->device;
+	struct bt_device *d;
 
+	if (!repair)
+		return;
+	d = repair->device;
 	pthread_mutex_lock(&d->lock);
 	snprintf(d->said.reason, sizeof(d->said.reason),
 		 "the TAP %s has gone; it is asked for again", d->said.tap);
@@ -136,11 +139,12 @@ void repair_tap_lost(struct repair *repair)
 
 void repair_links_changed(struct repair *repair)
 {
-	struct bt_device *d = repair->device;
+	struct bt_device *d;
 	struct links now;
 
-	if (!atomic_load(&d->tap_alive))
+	if (!repair || !atomic_load(&repair->device->tap_alive))
 		return;
+	d = repair->device;
 	now = look_at_links(d);
 	if (!now.tap.index)
 		device_tap_lost(d); /* nobody may be reading from it just now */

@@ -19,7 +19,7 @@ struct repair;
 int repair_start(const AvahiPoll *poll, struct bt_device *device, void (*changed)(void *user),
 		 void *user, struct repair **repair);
 
-/* NULL is nothing. */
+/* For this and the next two NULL is nothing: on the way out nothing is mended any more. */
 void repair_stop(struct repair *repair);
 
 /* The TAP has gone: falls back at once, and asks for another, some times. */

@@ -6,6 +6,7 @@ these tests is also one of "never EOF, hang-up or EINTR".
 """
 import os
 import signal
+import socket
 import time
 
 import emulator
@@ -135,6 +136,21 @@ def test_deleted_hub_is_repaired(world):
     check_on_lan(station, wire)
     desk.ip("link del bthub")
     check_on_lan(station, wire)
+
+
+def test_links_that_change_while_a_guest_leaves_are_no_matter(world):
+    """It waits a moment for the answer to its goodbye, which a stopped peer does not give, and
+    looks at the links a moment after they have changed."""
+    desk, wire, station = bridged_station(world)
+    peer = Station(world.host("cellar", world.lans[0]))
+    for change in ("link add left type bridge", "link set left up", "link del left"):
+        station.await_peer(peer.mac, proven="1")
+        peer.process.signal(signal.SIGSTOP)
+        desk.ip(change)
+        station.socket.shutdown(socket.SHUT_WR)
+        assert station.process.wait() == 0, station.process.story()
+        peer.process.signal(signal.SIGCONT)
+        station = Station(desk, debug=False)
 
 
 def test_changed_mac_of_the_uplink_is_followed(world):
