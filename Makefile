@@ -9,6 +9,7 @@ libdir ?= $(prefix)/lib
 mandir ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
 completiondir ?= $(prefix)/share/bash-completion/completions
+tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 libexecdir ?= $(prefix)/lib/basilisk-tap
 helper_path = $(libexecdir)/basilisk-tap-helper
 preload_path = $(libexecdir)/basilisk-tap-preload.so
@@ -146,6 +147,7 @@ install: all
 		$(fill_in) "packaging/systemd/$$unit" \
 			> "$(DESTDIR)$(unitdir)/$$unit" || exit 1; \
 	done
+	$(INSTALL) -D -m 644 packaging/tmpfiles.conf "$(DESTDIR)$(tmpfilesdir)/basilisk-tap.conf"
 	for name in basilisk-tap basilisk-tap-helper; do \
 		$(INSTALL) -D -m 644 packaging/bash-completion \
 			"$(DESTDIR)$(completiondir)/$$name" || exit 1; \
@@ -161,7 +163,7 @@ uninstall:
 		"$(DESTDIR)$(libdir)/pkgconfig/libbasilisk-tap.pc" \
 		"$(DESTDIR)$(unitdir)/basilisk-tap.socket" \
 		"$(DESTDIR)$(unitdir)/basilisk-tap@.service" \
-		"$(DESTDIR)$(completiondir)/basilisk-tap" \
+		"$(DESTDIR)$(tmpfilesdir)/basilisk-tap.conf" "$(DESTDIR)$(completiondir)/basilisk-tap" \
 		"$(DESTDIR)$(completiondir)/basilisk-tap-helper"
 	for page in man/*.[1-8]; do \
 		rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; \
