@@ -94,7 +94,7 @@ def test_container_without_the_capability_is_peer_to_peer_and_says_so(world):
 def test_containers_are_together_on_dockers_bridge_and_not_on_the_lan(world):
     lan = world.lan()
     engine = engine_on(world, lan)
-    boxes = [Container(world, engine, name, "net_admin") for name in ("box", "crate")]
+    boxes = [Container(world, engine, name, "net_admin") for name in ("box", "chest")]
     outside = Wire(world.host("machine", lan), everything=True)
     with Station(boxes[0]) as one, Station(boxes[1]) as two, Wire(engine, "docker0") as host:
         assert {s.status()["mode"] for s in (one, two)} == {"bridge"}, one.status()
