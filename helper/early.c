@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -127,6 +128,8 @@ int early_open(struct early *early, struct outcome *outcome)
 	early->users = open_file("/etc/passwd", O_RDONLY);
 	early->groups = open_file("/etc/group", O_RDONLY);
 	early->machine = open_file("/etc/machine-id", O_RDONLY);
+	if (!getauxval(AT_SECURE)) /* else handover_receive() refuses */
+		early->lent = open_file("/etc/subuid", O_RDONLY);
 	early->tun = open_file("/dev/net/tun", O_RDWR);
 	early->route = open_netlink(NETLINK_ROUTE);
 	early->generic = open_netlink(NETLINK_GENERIC);

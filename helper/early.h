@@ -23,13 +23,14 @@ enum {
 /* Descriptors, or the negative errno of why there is none. */
 struct early {
 	int policy, users, groups, machine;
+	int lent; /* /etc/subuid; only where we may be behind a socket */
 	int route, generic, tun, log;
 };
 
 /* Nothing is open yet: 0 would be the caller's standard input. */
 #define EARLY_CLOSED                                                                               \
 	{                                                                                          \
-		-EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF,                    \
+		-EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF,            \
 	}
 
 /*

@@ -132,6 +132,21 @@ int text_find_id(struct text *text, uint32_t id, char *name, size_t size)
 	return -ENOENT;
 }
 
+bool text_has_range(struct text *text, uint32_t id)
+{
+	uint32_t first, count;
+	struct entry e;
+
+	for (text->at = 0; next_entry(text, &e) == 0;) {
+		const char *second = e.name + e.name_len + 1;
+
+		if (number_parse(second, (size_t)(e.id - 1 - second), UINT32_MAX, &first) == 0 &&
+		    number_parse(e.id, e.id_len, UINT32_MAX, &count) == 0 && id - first < count)
+			return true;
+	}
+	return false;
+}
+
 static int is_member(const char *list, size_t len, const char *name)
 {
 	const size_t want = strlen(name);

@@ -5,6 +5,7 @@
 #ifndef BASILISK_TAP_HELPER_TEXT_H
 #define BASILISK_TAP_HELPER_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,9 @@ int text_find_id(struct text *text, uint32_t id, char *name, size_t size);
 
 /* The fourth field of the line of @name: in passwd(5) the primary group. As text_find_name(). */
 int text_find_group_of(struct text *text, const char *name, uint32_t *gid);
+
+/* True where a line of a subuid(5) text has @id in its range. */
+bool text_has_range(struct text *text, uint32_t id);
 
 /* The ids of all lines of a group(5) text that list @name as a member; -ENOSPC over @max. */
 int text_find_groups(struct text *text, const char *name, uint32_t *ids, size_t max);

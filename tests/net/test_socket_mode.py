@@ -9,16 +9,19 @@ import threading
 import time
 
 import helper
+import starter
 from activation import PROGRAM, SOCKET as PATH, Activation
 from case import needs, over
 from emulator import Emulator, missing
 from helper import CODES, HELPER, taps
+from hostile import libc
 from modes import by_capability
 from proc import wait_until
 from ways import SETUID, SOCKET
 from wire import Wire
 from world import NETDEV, USERS
 
+CLONE_NEWUSER = 0x10000000
 WORDS = b"--fd=3\0--slot=0\0--br=auto\0"
 
 
@@ -261,4 +264,59 @@ def test_40_callers_at_once_are_each_served_by_their_own_name(world, way):
     assert not wrong and len(found) == 42, wrong
     assert {answer.reply.code for answer in found} == {"ok"}, found
     for answer in found:
+        helper.close(answer)
+
+
+# ---- callers in a user namespace of their own
+def connect_from_namespace(host, user, lent, change):
+    """The connection of a process of that user's, in a network group, in a user namespace to which
+    the administrator has lent so many ids from a first one on (as newuidmap does); it becomes what
+    change() makes of it."""
+    ours, theirs = socket.socketpair()
+    uid, gid, _ = host.identity(user)
+    child = os.fork()
+    if child == 0:
+        try:
+            starter.enter(host)
+            starter.become((uid, gid, [NETDEV]))
+            assert libc.unshare(CLONE_NEWUSER) == 0, "no user namespace"
+            theirs.send(b"in it")
+            theirs.recv(10)
+            change()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.connect(PATH)
+                socket.send_fds(theirs, [b"connected"], [sock.fileno()])
+        except BaseException as error:
+            theirs.send(repr(error).encode())
+        finally:
+            os._exit(0)
+    assert ours.recv(100) == b"in it"
+    for name, own in ("uid_map", uid), ("gid_map", gid):
+        with open(f"/proc/{child}/{name}", "w") as file:
+            file.write(f"0 {own} 1\n1 {lent[0]} {lent[1]}\n")
+    ours.send(b"mapped")
+    said, fds, _, _ = socket.recv_fds(ours, 1000, 1)
+    os.waitpid(child, 0)
+    assert said == b"connected", said
+    return socket.socket(fileno=fds[0])
+
+
+@over(SOCKET)
+def test_nobody_passes_a_deny_by_a_namespace_of_his_own(world, way):
+    host = desk(world, policy="deny user guest\ndeny group 7103\nallow all\n")
+    passwd = host.inside(lambda: open("/etc/group").read())
+    host.write("/etc/group", passwd + "shut:x:7103:other,mac\n")
+    way.service(host)
+    host.write("/etc/subuid", "lisa:300000:65536\nguest:100000:65536\n7002:200000:10\nbad:x:5\n")
+    for user, change, code in (
+        ("guest", lambda: None, "denied"),
+        ("guest", lambda: os.setresuid(1, 1, 1), "foreign-namespace"),
+        ("guest", lambda: os.setresuid(65536, 65536, 65536), "foreign-namespace"),
+        ("mac", lambda: os.setgroups([]), "denied"),
+        ("lisa", lambda: os.setgroups([]), "ok"),
+    ):  # fmt: skip
+        with connect_from_namespace(host, user, (100000, 65536), change) as sock:
+            way.send(sock, "--slot=0", "--br=auto")
+            answer = way.answer(sock)
+        assert answer.reply.code == code, (user, code, answer)
         helper.close(answer)
