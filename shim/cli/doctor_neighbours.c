@@ -11,7 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,12 +49,17 @@ static bool is_here(const struct search *search, const struct mac *mac)
 	bool here = false;
 
 	for (const struct if_nameindex *l = links; l && l->if_index && !here; l++) {
-		unsigned int uid, slot;
+		unsigned long uid, slot;
 		struct mac guest;
+		char *end;
 
-		if (sscanf(l->if_name, "btap%x-%x", &uid, &slot) != 2 || slot >= MAC_SLOTS)
+		if (strncmp(l->if_name, "btap", 4) != 0)
 			continue;
-		guest = mac_make(search->host, uid, slot);
+		uid = strtoul(l->if_name + 4, &end, 16);
+		slot = *end == '-' ? strtoul(end + 1, &end, 16) : MAC_SLOTS;
+		if (*end || slot >= MAC_SLOTS)
+			continue;
+		guest = mac_make(search->host, (uint32_t)uid, (unsigned int)slot);
 		here = mac_equal(&guest, mac);
 	}
 	if_freenameindex(links);

@@ -10,11 +10,13 @@ import os
 import shutil
 
 import avahi
+import guest_ip
 import helper
 import nft
 import ns
 from activation import Activation
 from case import needs
+from guest import Guest
 from peer import Peer
 from proc import wait_until
 from station import Station
@@ -300,6 +302,18 @@ def test_doctor_is_not_surprised_by_macs_of_this_host(world):
     host = desk(world)
     with Station(host, "auto-p2p", user="lisa"):
         check_only(doctor(host))
+
+
+def test_doctor_knows_its_own_mac_among_the_neighbours(world):
+    host = desk(world)
+    guest = Guest(host)
+    guest_ip.ping(guest, host.address)
+    address = guest_ip.ADDRESS.format(host.address.rpartition(".")[0])
+    host.ip(f"neigh change {address} dev nic nud reachable")  # as if it went on talking
+    known = host.run(["ip", "neigh", "show"]).stdout
+    assert guest.mac.hex(":") in known, known
+    check_only(doctor(host))
+    guest.close()
 
 
 def test_doctor_finds_that_the_machine_has_no_identity(world):
