@@ -67,9 +67,9 @@ $(B)/filter-gen: helper/gen/filter-gen.c $(B)/gen/syscalls.h
 	$(say) LD $@
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihelper -I$(B)/gen -o $@ $< \
 		$(shell $(PKG_CONFIG) --cflags --libs libseccomp)
-$(B)/gen/syscalls.h: helper/gen/syscalls.sh $(wildcard helper/*.c)
+$(B)/gen/syscalls.h: helper/gen/syscalls.sh $(wildcard helper/*.c) $(ALSO_CALLS)
 	@mkdir -p $(@D)
-	$(Q)sh helper/gen/syscalls.sh helper/*.c > $@.new && mv $@.new $@
+	$(Q)sh helper/gen/syscalls.sh helper/*.c $(ALSO_CALLS) > $@.new && mv $@.new $@
 $(B)/gen/filter-program.h: $(B)/filter-gen
 	$(Q)$(B)/filter-gen > $@.new && mv $@.new $@
 $(B)/helper/filter.o: $(B)/gen/filter-program.h
@@ -113,7 +113,7 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libbasilisk-tap.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)
 .SECONDARY:
 
--include tests/rules.mk tests/fuzz/rules.mk packaging/rules.mk
+-include tests/rules.mk tests/coverage/rules.mk tests/fuzz/rules.mk packaging/rules.mk
 
 clean:
 	rm -rf $(B)

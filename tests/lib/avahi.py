@@ -7,7 +7,7 @@ import os
 import shutil
 
 from proc import wait_until
-from world import BUILD
+from world import TREE
 
 BUS_SOCKET = "/run/dbus/system_bus_socket"
 BUS = f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -37,7 +37,7 @@ publish-workstation=no
 
 
 def program(name):
-    unpacked = os.path.join(BUILD, "debian", name)
+    unpacked = os.path.join(TREE, "build", "debian", name)
     if os.path.exists(unpacked):
         return unpacked
     return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")

@@ -11,10 +11,10 @@ import subprocess
 
 import ns
 from wire import Wire
-from world import BUILD, NETDEV, USERS, Host
+from world import NETDEV, TREE, USERS, Host
 
-ROOT = os.path.join(BUILD, "debian-root")
-DEBS = os.path.join(BUILD, "deb")
+ROOT = os.path.join(TREE, "build", "debian-root")
+DEBS = os.path.join(TREE, "build", "deb")
 EMULATOR = "/srv/basilisk2.deb"
 LIB = "/usr/lib/basilisk-tap"
 HELPER = LIB + "/basilisk-tap-helper"

@@ -11,13 +11,13 @@ import shutil
 import socket
 import time
 
+import sanitize
 from proc import wait_until
 from station_program import EXIT, FORK, GO, STOP
 from wire import Ether
 from world import USERS
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
 
 
 def program(world):
@@ -36,7 +36,8 @@ class Station(Ether):
         ours.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
         theirs.setsockopt(socket.SOL_SOCKET, 32, 8 << 20)  # SO_SNDBUFFORCE
         self.host, self.socket, self.mac, self.uid = host, ours, None, USERS[user][0]
-        settings = {"LD_PRELOAD": PRELOAD, "BASILISK_TAP_LOG": "debug" if debug else "info"}
+        log = "debug" if debug else "info"
+        settings = {"LD_PRELOAD": sanitize.preload(), "BASILISK_TAP_LOG": log}
         settings.update(env or {})
         argv = ["env", *(f"{k}={v}" for k, v in settings.items())]
         argv += ["/usr/bin/python3", "-B", program(host.world), ether, str(theirs.fileno())]

@@ -19,10 +19,13 @@ import subprocess
 import sys
 
 import ns
+import sanitize
 from proc import Process, enter
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-BUILD = os.path.join(TREE, "build")
+BUILD = os.path.join(TREE, os.environ.get("BASILISK_TAP_BUILD", "build"))
+# Which the builds of `make coverage` and `make check-asan` have, for what processes leave there.
+SHARED = [os.path.join(BUILD, name) for name in ("counters", "reports")]
 ROM = os.path.join(BUILD, "tests", "netrom.rom")
 
 NETDEV = 7101
@@ -71,7 +74,7 @@ class Place:
     def install(self):
         """`make install` into what hosts see as /usr/local."""
         make = ["make", "-s", "-C", TREE, "-o", "all", "install"]  # as built: nothing is built here
-        make += ["prefix=/usr/local", f"DESTDIR={self.path('dest')}"]
+        make += ["prefix=/usr/local", f"DESTDIR={self.path('dest')}", f"B={os.path.relpath(BUILD, TREE)}"]
         done = subprocess.run(make, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"world: make install failed:\n{done.stdout}{done.stderr}")
@@ -139,6 +142,9 @@ class Host:
         ns.mount("local", "/usr/local", "overlay", data=installed)
         ns.mount("sysfs", "/sys", "sysfs")
         ns.mount("tmpfs", "/run", "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=755")
+        for name in filter(os.path.isdir, SHARED):
+            os.mkdir("/run/basilisk-tap-" + os.path.basename(name))
+            ns.bind(name, "/run/basilisk-tap-" + os.path.basename(name))
         ns.mount("tmpfs", "/tmp", "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=1777")
         os.mkdir("/tmp/.X11-unix")
         ns.bind(self.world.place.x11 + "/.X11-unix", "/tmp/.X11-unix")
@@ -216,6 +222,7 @@ class Host:
         home = self.home(user)
         env = {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin", "HOME": home}
         env.update({"LANG": "C.UTF-8", "USER": user or "root"})
+        env.update(sanitize.environment())
         env.update(extra or {})
         return {key: value for key, value in env.items() if value is not None}
 

@@ -8,12 +8,12 @@ import avahi
 from avahi import Avahi
 from case import Skip, needs
 from peer import Peer
+import sanitize
 from proc import wait_until
 from station import Station
 from world import REFUSE
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
 
 
 def traps_program(world):
@@ -34,7 +34,7 @@ def host_for(world, policy=REFUSE):
 
 def loaded(*argv, **env):
     """The command line under the preload library; not in the environment: nsenter has none."""
-    return ["env", f"LD_PRELOAD={PRELOAD}", *(f"{k}={v}" for k, v in env.items()), *argv]
+    return ["env", f"LD_PRELOAD={sanitize.preload()}", *(f"{k}={v}" for k, v in env.items()), *argv]
 
 
 def run_trap(world, name, host=None, **env):
