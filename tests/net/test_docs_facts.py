@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 
+import stand
 from documents import blocks_of_page, unroff
 from helper import HELPER
 from station import Station
@@ -108,6 +109,18 @@ def test_policies_that_are_shown_are_valid(world):
     keywords = {line.split()[0] for _, text in shown for line in text.splitlines() if line.strip()}
     page = set(re.findall(r"^\.It Ic ([a-z-]+)", read("man/helper.conf.5"), re.M))
     assert page <= keywords, page - keywords
+
+
+def test_table_of_modes_is_what_the_stands_are_held_to(world):
+    """tests/lib/stand.py has whom each attachment reaches, and many tests try it."""
+    readme = read("README.md")
+    rows = re.findall(r"^\| `(\w+)` \|[^|\n]*" + 3 * r"\|([^|\n]*)" + r"\|$", readme, re.M)
+    assert {row[0] for row in rows} == {*stand.POLICY, "no"}, rows
+    for attach, others, host, lan in rows:
+        assert (lan.strip() != "no") == (attach in stand.REACHES_LAN), (attach, lan)
+        reached = host.strip() not in ("no", "by way of the LAN")
+        assert reached == (attach in stand.REACHES_HOST), (attach, host)
+        assert "UDP" in others or attach in stand.REACHES_LAN, (attach, others)
 
 
 def test_values_of_ether_that_are_shown_are_understood(world):
