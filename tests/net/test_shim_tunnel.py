@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The tunnel under bad input: forged, flooded, fragmented; and with peers that are not there."""
-import functools
 import os
 import socket
-import threading
 import time
 
 import emulator
@@ -11,6 +9,7 @@ import testproto
 from case import limit, needs
 from emulator import Emulator
 from numbered import OTHER, check_all_pairs, frame, number_of
+from observe import neighbour
 from peer import Peer
 from proc import Timeout, wait_until
 from station import Station
@@ -18,6 +17,11 @@ from wire import BROADCAST
 from world import REFUSE
 
 ETYPE_CONTROL = b"\x88\xb6"
+
+
+def compiled(world, name):
+    """A program of tests/lib, built."""
+    return neighbour("test_discovery_crowd").program(world, name)
 
 
 def attic_and_machine(world, **options):
@@ -40,16 +44,6 @@ def udp(host):
         return sock
 
     return host.inside(body)
-
-
-def bursts(sock, target, frames, seconds):
-    """Send the frames round and round, as fast as it goes; return how many a second."""
-    end, sent, start = time.monotonic() + seconds, 0, time.monotonic()
-    while time.monotonic() < end:
-        for data in frames:
-            sock.sendto(data, target)
-        sent += len(frames)
-    return sent / (time.monotonic() - start)
 
 
 def test_each_kind_of_bad_datagram_is_dropped_and_counted(world):
@@ -148,43 +142,82 @@ def test_write_never_blocks(world):
     assert spent < 5, spent  # at 1 Mbit/s they would take two minutes
 
 
+class Flood:
+    """Those datagrams from that host to the attic, round and round, at 100,000 a second."""
+
+    def __init__(self, host, attic, datagrams, seconds=3):
+        path = compiled(host.world, "flood")
+        file = host.world.path("datagrams")
+        with open(file, "wb") as out:
+            out.write(b"".join(len(d).to_bytes(2, "big") + d for d in datagrams))
+        argv = ["sh", "-c", f"{path} {attic.address} 6066 110000 {seconds} <{file}"]
+        self.process = host.start(argv, name="flood")
+
+    def running(self):
+        return self.process.running()
+
+    def rate(self):
+        assert self.process.wait() == 0, self.process.story()
+        return int(self.process.stdout)
+
+
+FLOOD = 512  # different datagrams, a multiple of what flood.c sends at once
+
+
+def floods(mac, peer):
+    """{what it is: datagrams} for the one that has this MAC, and has that peer."""
+    strangers = [b"\xb2" + os.urandom(5) for _ in range(FLOOD)]
+    return {
+        "random bytes": [os.urandom(1 + k % 200) for k in range(FLOOD)],
+        "unknown peers": [frame(mac, s, k) for k, s in enumerate(strangers)],
+        "forged source": [frame(BROADCAST, peer, k) for k in range(FLOOD)],
+        "confirmation": [control(mac, s, 1 + k % 4) for k, s in enumerate(strangers)],
+    }
+
+
 @limit(90)
 @needs(emulator.missing)
 def test_flood_of_garbage_does_not_stop_the_emulators_echo(world):
     lan = world.lan()
     attic = world.host("attic", lan, policy=REFUSE)
-    flooder = udp(world.host("flooder", lan))
+    flooder = world.host("flooder", lan)
     with Peer(world.host("machine", lan)) as peer:
         mac = Emulator(attic)
         mac.hello(peer)
-        to = attic.address, 6066
-        kinds = {
-            "random bytes": [os.urandom(k % 200) for k in range(500)],
-            "unknown peers": [frame(mac.mac, b"\xb2" + os.urandom(5), k) for k in range(500)],
-            "forged source": [frame(BROADCAST, peer.mac, k) for k in range(500)],
-            "confirmation": [
-                control(mac.mac, b"\xb2" + os.urandom(5), 1 + k % 4) for k in range(500)
-            ],
-        }
-        for kind, frames in kinds.items():
-            rates = []
-            send = functools.partial(bursts, flooder, to, frames, 3)
-            flood = threading.Thread(target=lambda s=send, r=rates: r.append(s()))
-            flood.start()
+        for kind, datagrams in floods(mac.mac, peer.mac).items():
+            flood = Flood(flooder, attic, datagrams)
             answers = tries = 0
-            while flood.is_alive():
+            while flood.running():
                 tries += 1
                 try:
                     testproto.echo(peer, mac.mac, 600, 0.5)
                     answers += 1
                 except Timeout:
                     pass
-            flood.join()
-            print(f"{kind}: {rates[0]:.0f} a second, {answers} of {tries} echoes")
+            rate = flood.rate()
+            print(f"{kind}: {rate} a second, {answers} of {tries} echoes")
             assert answers >= 0.5 * tries and answers >= 5, f"{kind}: {answers} of {tries}"
+            assert rate > 30000, f"this machine is too busy for a flood: {rate} a second"
         testproto.echo(peer, mac.mac, 1514)
-        rss = attic.run(["sh", "-c", f"grep VmRSS /proc/{mac.process.pid}/status"]).stdout
-        print(rss)
+
+
+@limit(90)
+def test_flood_costs_no_memory_and_is_counted(world):
+    attic, machine, station = attic_and_machine(world)
+    flooder = world.host("flooder", world.lans[0])
+    with Peer(machine) as peer:
+        wait_until(lambda: peer.receive(0.05) or station.mac in peer.peers, 5, "the station")
+        counted = "drop-long drop-short drop-unknown-peer drop-wrong-address control-bad".split()
+        known = station.status()["peers"]
+        for kind, datagrams in floods(station.mac, peer.mac).items():
+            before, facts = memory(station), station.status()
+            flood = Flood(flooder, attic, datagrams, 2)
+            wait_until(lambda f=flood: peer.receive(0.05) and False or not f.running(), 10)
+            drops = {k: int(station.counter(k)) - int(facts[k]) for k in counted}
+            print(f"{kind}: {memory(station) - before} bytes more, {drops}")
+            assert memory(station) - before < 1 << 20
+            assert sum(drops.values()) > 10000
+        assert station.status()["peers"] == known
 
 
 def memory(station):
