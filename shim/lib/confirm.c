@@ -188,6 +188,7 @@ static void answered_by_tap(struct confirm *c, const struct control *control, ui
 	peer->tap_heard = now;
 	peer->on_tap = 1;
 	peer->tap_tries = 0;
+	peer->tap_rounds = 0;
 	if (peer->reach == PEER_REACH_TAP)
 		return;
 	peer->reach = PEER_REACH_TAP;

@@ -7,7 +7,6 @@
 #define TRIES_MAX     15 /* as wide as the field */
 #define TAP_TRIES     3
 #define TAP_WAIT_MS   250
-#define TAP_AGAIN_MS  60000 /* a peer reached by tunnel alone is tried by TAP so often */
 #define IDLE_MORE_MS  3000
 #define SOON_MS	      20    /* due but without tokens: come back so soon */
 
@@ -142,6 +141,8 @@ static uint32_t due(const struct confirm *c, const struct peer *peer)
 {
 	static const uint16_t unproven[] = { 0, 250, 750, 2000, 20000 };
 	static const uint16_t proven[] = { 0, 250, 750, 2000, 5000 };
+	/* the TAP of one that is reached by tunnel alone: it may only have been busy */
+	static const uint16_t tap_again[] = { 2000, 8000, 30000, 60000 };
 	unsigned int step = peer->tries < 4 ? peer->tries : 4;
 	uint32_t at;
 
@@ -151,8 +152,8 @@ static uint32_t due(const struct confirm *c, const struct peer *peer)
 	if (tap_is_measured(c, peer) && time_after(at, peer->asked + TAP_WAIT_MS))
 		at = peer->asked + TAP_WAIT_MS;
 	if (both_have_tap(c, peer) && peer->reach == PEER_REACH_TUNNEL &&
-	    time_after(at, peer->asked + TAP_AGAIN_MS))
-		at = peer->asked + TAP_AGAIN_MS;
+	    time_after(at, peer->asked + tap_again[peer->tap_rounds]))
+		at = peer->asked + tap_again[peer->tap_rounds];
 	return at;
 }
 
@@ -218,6 +219,7 @@ void confirm_measure_tap(struct peer *peer, uint32_t now)
 {
 	peer->reach = PEER_REACH_GUESS;
 	peer->tap_tries = 0;
+	peer->tap_rounds = 0;
 	peer->asked = now - TAP_WAIT_MS;
 }
 
@@ -265,8 +267,10 @@ static void tick_peer(struct confirm *c, struct peer *peer, uint32_t now)
 	}
 	if (time_after(due(c, peer), now))
 		return;
-	if (peer->reach == PEER_REACH_TUNNEL && peer->tap_tries == TAP_TRIES)
+	if (peer->reach == PEER_REACH_TUNNEL && peer->tap_tries == TAP_TRIES) {
 		peer->tap_tries = 0; /* perhaps its way is mended */
+		peer->tap_rounds += peer->tap_rounds < 3;
+	}
 	ask(c, peer, now);
 }
 

@@ -51,6 +51,7 @@ struct peer {
 	unsigned int on_tap : 1;    /* tap_heard counts */
 	unsigned int tries : 4;	    /* rounds of HELLOs since the last answer */
 	unsigned int tap_tries : 2; /* HELLOs by the TAP without an answer, up to 3 */
+	unsigned int tap_rounds : 2; /* of those, all in vain, up to 3 */
 	unsigned int announced : 1; /* the discovery still lists it */
 	unsigned int spoke : 1;	    /* it sent a frame from an announced address */
 	unsigned int silent : 1;    /* it answered once, and then no more: gets no frames */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Bridged and unbridged guests on several hosts: every frame arrives, and arrives once."""
 from case import limit
-from numbered import SETTLED, await_all_know_all, await_ways, check_all_pairs, frame, number_of
+from helper import taps
+from numbered import SETTLED, await_all_know_all, await_ways, check_all_pairs, collect, frame
+from numbered import number_of, pairs
 from proc import wait_until
 from station import Station
 from wire import BROADCAST, Wire, mac_text
@@ -25,6 +27,52 @@ def test_two_bridged_and_two_refused_on_three_hosts(world):
         seen = [s.mac for got in wire.frames(SETTLED) for s in stations
                 if number_of(got, s.mac) is not None]  # fmt: skip
         assert sorted(seen) == sorted(s.mac for s in bridged), seen
+
+
+@limit(120)
+def test_no_frame_of_any_pair_is_doubled_while_modes_change(world):
+    """As above, with frames from each to each and to all, all the while; one of the bridged loses
+    its TAP for good, and the other one's is deleted twice."""
+    lan = world.lan()
+    desk = world.host("desk", lan)
+    attic = world.host("attic", lan, policy=REFUSE)
+    both = world.host("both", lan, policy="allow user mac\ndeny user lisa\n")
+    stations = [Station(desk), Station(attic), Station(both), Station(both, user="lisa")]
+    bridged = {stations[0], stations[2]}
+    await_all_know_all(stations)
+    await_ways(stations, lambda a, b: "tap" if {a, b} <= bridged else "tunnel")
+    seen, sent, changes = {}, 0, {10: desk, 25: both, 40: both}
+    for round_ in range(60):
+        if round_ in changes:
+            (tap,) = taps(changes[round_])
+            changes[round_].ip(f"link del {tap}")
+        for source, to in pairs(stations):
+            source.send(frame(to.mac, source.mac, sent))
+            sent += 1
+        for source in stations:
+            source.send(frame(BROADCAST, source.mac, sent))
+            sent += 1
+        count(seen, stations, 0.02)
+        if round_ == 20:
+            wait_until(lambda: taps(desk), 2, "a new TAP")
+            (tap,) = taps(desk)
+            desk.policy(REFUSE)
+            desk.ip(f"link del {tap}")
+        if round_ == 35:
+            wait_until(lambda: taps(both), 2, "a new TAP")
+    count(seen, stations, SETTLED)
+    twice = {key: times for key, times in seen.items() if times > 1}
+    assert not twice, twice
+    expected = 60 * (len(pairs(stations)) + len(stations) * (len(stations) - 1))
+    print(f"{expected - len(seen)} of {expected} frames lost")
+    assert len(seen) > 0.7 * expected
+    await_ways(stations, lambda a, b: "tunnel")
+    check_all_pairs(stations)
+
+
+def count(seen, stations, seconds):
+    for key, times in collect(stations, seconds).items():
+        seen[key] = seen.get(key, 0) + times
 
 
 def test_two_lans_that_only_the_tunnel_joins(world):

@@ -713,6 +713,32 @@ START_TEST(test_wrong_guess_is_corrected_within_a_second)
 }
 END_TEST
 
+/* Its process had other things to do for a second: no reason to leave the LAN for a minute. */
+START_TEST(test_tap_that_was_busy_is_tried_again_soon)
+{
+	unsigned int sent;
+
+	for (int i = 0; i < 2; i++) {
+		node[i].confirm.attach = ATTACH_PATCH;
+		node[i].lan = i + 1;
+	}
+	announce(0, 1);
+	pass(2000);
+	ck_assert_uint_eq(peer_of(0, 1)->reach, PEER_REACH_TUNNEL);
+	node[1].lan = node[0].lan;
+	pass(3000);
+	ck_assert_uint_eq(peer_of(0, 1)->reach, PEER_REACH_TAP);
+	/* but one that never answers is tried ever more seldom */
+	node[1].lan = 0;
+	confirm_attach(&node[0].confirm, ATTACH_PATCH, now);
+	pass(300000);
+	ck_assert_uint_eq(peer_of(0, 1)->reach, PEER_REACH_TUNNEL);
+	sent = node[0].sent;
+	pass(120000);
+	ck_assert_uint_le(node[0].sent, sent + 60);
+}
+END_TEST
+
 START_TEST(test_tap_way_that_breaks_is_noticed_by_silence)
 {
 	give_tap(0, ATTACH_PATCH, 1);
@@ -806,6 +832,7 @@ int main(void)
 	tcase_add_test(cases, test_doubts_alone_keep_nobody_alive);
 	tcase_add_test(cases, test_tap_that_reaches_is_measured_as_such);
 	tcase_add_test(cases, test_wrong_guess_is_corrected_within_a_second);
+	tcase_add_test(cases, test_tap_that_was_busy_is_tried_again_soon);
 	tcase_add_test(cases, test_tap_way_that_breaks_is_noticed_by_silence);
 	tcase_add_test(cases, test_without_an_answer_by_tunnel_the_guess_stays);
 	tcase_add_test(cases, test_change_of_attachment_is_told_to_all_at_once);
