@@ -8,6 +8,7 @@
 #   check   what `make check` adds: the unit test library, the Avahi daemon and tools, QEMU,
 #           tshark, systemd for its systemd-socket-activate, two formatters of manual pages
 #   lint    what `make lint` and .ci/run add: the second compiler, and tools that read sources
+#   bench   what `make bench` adds: the other networks that ours is measured beside
 #   deb     what `make deb` adds: Debian's own way to build packages, and its judge
 #   rpm     what `make rpm` and the check of the other packagings add
 #   root    what `make check-packages` adds: the maker of a fresh Debian; `make check-clean`
@@ -17,8 +18,8 @@
 # which most machines do not have enabled: packages therefore come through a source list of our
 # own, made of the machine's Debian entries with contrib added, with an index folder of our own.
 # The machine's /etc/apt and /var/lib/apt/lists are read, never written.
-# Avahi's programs are unpacked into build/, not installed: an installed daemon would be started now
-# and at every boot, and a test has no business leaving a network service behind.
+# Avahi's programs, and those of bench, are unpacked into build/, not installed: an installed daemon
+# would be started now and at every boot, and a test has no business leaving one behind.
 # Must never: ask a question, start a service, change a source list.
 set -eu
 
@@ -28,11 +29,14 @@ packages_demo="python3 iproute2 iputils-ping binutils-m68k-linux-gnu xvfb xkb-da
 packages_check="check libdaemon0 libgdbm6 dbus-daemon qemu-system-x86 ipxe-qemu dnsmasq-base
 	tshark systemd mandoc man-db"
 packages_lint="clang clang-tidy cppcheck shellcheck pyflakes3 codespell"
+packages_bench="python3 iproute2 libvdeplug2 liblz4-1 liblzo2-2 libnl-genl-3-200
+	libpkcs11-helper1 net-tools"
 packages_deb="debhelper dpkg-dev fakeroot po-debconf lintian check python3"
 packages_rpm="rpm rpmlint"
 packages_root="debootstrap xz-utils systemd"
 packages_vm="debootstrap xz-utils cpio qemu-system-x86"
 unpacked_check="avahi-daemon avahi-utils"
+unpacked_bench="vde-switch vdeplug tinc n2n openvpn"
 
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 unpack_dir=$top/build/debian
@@ -86,22 +90,23 @@ unpack() {
 	mkdir -p "$unpack_dir"
 	find "$work/deb/usr/bin" "$work/deb/usr/sbin" -type f -exec mv {} "$unpack_dir" \; \
 		2>/dev/null || true # a package has one of the two folders
-	: >"$unpack_dir/$1.unpacked"
+	dpkg-deb -f "$work/deb/$1"_*.deb Version >"$unpack_dir/$1.unpacked"
 }
 
-[ $# -gt 0 ] || die "which group? build, demo, check, lint, deb, rpm, root or vm"
+[ $# -gt 0 ] || die "which group? build, demo, check, lint, bench, deb, rpm, root or vm"
 need='' unpack=''
 for group; do
 	case $group in
 	build) need="$need $packages_build" ;;
 	demo) need="$need $packages_demo" ;;
-	check) need="$need $packages_check" unpack=$unpacked_check ;;
+	check) need="$need $packages_check" unpack="$unpack $unpacked_check" ;;
 	lint) need="$need $packages_lint" ;;
+	bench) need="$need $packages_bench" unpack="$unpack $unpacked_bench" ;;
 	deb) need="$need $packages_deb" ;;
 	rpm) need="$need $packages_rpm" ;;
 	root) need="$need $packages_root" ;;
 	vm) need="$need $packages_vm" ;;
-	*) die "no group '$group': build, demo, check, lint, deb, rpm, root or vm" ;;
+	*) die "no group '$group': build, demo, check, lint, bench, deb, rpm, root or vm" ;;
 	esac
 done
 

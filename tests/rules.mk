@@ -44,9 +44,9 @@ lint:
 	@packaging/deps.sh build check lint
 	@tests/lint/run
 
-#: make bench      as root: measure, each figure beside the plain thing in the same run
+#: make bench      as root: measure, beside the plain things and other networks; BENCH_SECONDS=180
 bench:
-	@packaging/deps.sh build demo check
+	@packaging/deps.sh build check bench
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 

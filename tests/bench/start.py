@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """From exec to descriptor: the helper beside Debian's qemu-bridge-helper, in turn, in one run.
 
-Each round runs the ways one after the other, so that the machine's moods hit all alike; a ratio is
-the median of the rounds' own ratios. qemu-bridge-helper adds a TAP to a bridge that exists, and has
+qemu-bridge-helper adds a TAP to a bridge that exists, and has
 its own policy file, which allows it.
 """
 import os
 import socket
-import statistics
 import time
 
 import helper
+from table import measured
 
-ROUNDS = 30
 QEMU_HELPER = "/usr/lib/qemu/qemu-bridge-helper"
 
 
@@ -23,7 +21,8 @@ def milliseconds(argv, status):
         fd = theirs.fileno()
         argv = [word.replace("@", str(fd)) for word in argv]
         begin = time.perf_counter()
-        keep = [(os.POSIX_SPAWN_DUP2, fd, fd), (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
+        silent = (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)
+        keep = [(os.POSIX_SPAWN_DUP2, fd, fd), silent]
         pid = os.posix_spawn(argv[0], argv, {}, file_actions=keep)
         theirs.close()
         if status == 0 or "--slot" in " ".join(argv):
@@ -40,7 +39,8 @@ def milliseconds(argv, status):
         return spent
 
 
-def bench(world, tell):
+def bench(world, table, seconds):
+    deadline = time.monotonic() + seconds
     desk = world.host("desk", world.lan(), policy="allow all\n")
     desk.ip("link add br0 type bridge", "link set br0 up")
     desk.write("/etc/qemu/bridge.conf", "allow br0\n")
@@ -50,12 +50,12 @@ def bench(world, tell):
 
     def body():
         rounds = []
-        for _ in range(ROUNDS):
+        while len(rounds) < 5 or time.monotonic() < deadline:
             cold = milliseconds(ours, 0)
             rounds.append(
                 {
-                    "attach, attachment present": milliseconds(ours, 0),
-                    "attach, cold": cold,
+                    "attach, all there already": milliseconds(ours, 0),
+                    "attach, nothing there": cold,
                     "refusal": milliseconds([*ours, "--br=none"], 12),
                     "qemu-bridge-helper": milliseconds([*theirs, "--br=br0"], 0),
                     "qemu-bridge-helper, refusal": milliseconds([*theirs, "--br=br9"], 1),
@@ -65,9 +65,9 @@ def bench(world, tell):
         return rounds
 
     rounds = desk.inside(body)
-    tell(f"{'helper, exec to descriptor, ms':34} median   min     max     ratio to qemu-bridge-helper's")
+    table.section(f"helper, from exec to descriptor, {len(rounds)} rounds", "ms")
     for name in rounds[0]:
-        values = [r[name] for r in rounds]
-        against = "qemu-bridge-helper" + (", refusal" if "refusal" in name else "")
-        ratio = statistics.median(r[name] / r[against] for r in rounds)
-        tell(f"  {name:32} {statistics.median(values):6.2f} {min(values):7.2f} {max(values):7.2f}   {ratio:.2f}")
+        plain = "qemu-bridge-helper" + (", refusal" if "refusal" in name else "")
+        values, beside = ([r[n] for r in rounds] for n in (name, plain))
+        table.row(name, measured(values, None if name == plain else beside))
+    table.end()

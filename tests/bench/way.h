@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * way.h: what frames can go through in a measurement, all used alike: as the emulator uses its
+ * descriptor, poll() and then frames until there is none.
+ *
+ *   fd:N                    a TAP's descriptor, inherited
+ *   card:NAME               a packet socket on that device
+ *   udp:PORT,ADDRESS,PORT   a connected UDP socket: from which port, to where
+ *   vde:URL                 libvdeplug, as an emulator that is linked with it
+ *   anything else           a value of `ether`: libbasilisk-tap
+ */
+#ifndef BASILISK_TAP_BENCH_WAY_H
+#define BASILISK_TAP_BENCH_WAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <basilisk-tap.h>
+
+/* One of .device, .vde, or neither: .fd is read and written. */
+struct way {
+	int fd;
+	struct bt_device *device;
+	struct vde *vde;
+	uint8_t mac[6]; /* the library's; zero where the way has none */
+};
+
+/* Ends the program where it cannot. */
+void way_open(const char *text, struct way *way);
+
+/* As read() and write() on a descriptor that does not block; negative on any error. */
+ssize_t way_receive(const struct way *way, void *frame, size_t size);
+ssize_t way_send(const struct way *way, const void *frame, size_t len);
+
+#endif
