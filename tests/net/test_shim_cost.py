@@ -68,6 +68,14 @@ def asked(host):
     return host.inside(body)
 
 
+def echoes(patient, others, count):
+    """So many frames, from each of them in turn, and back."""
+    for number in range(1, count + 1):
+        other = others[number % len(others)]
+        other.send(frame(patient.mac, other.mac, number))
+        assert other.expect(lambda f: number_of(f, patient.mac), 2) == number
+
+
 def weigh(world, policy, daemon):
     lan = world.lan()
     desk, attic = world.host("desk", lan, policy=policy), world.host("attic", lan, policy=REFUSE)
@@ -79,10 +87,7 @@ def weigh(world, policy, daemon):
     for other in others:
         other.await_peer(patient.mac, proven="1")
     idle = patient.grown()
-    for number in range(1, 3001):
-        other = others[number % 3]
-        other.send(frame(patient.mac, other.mac, number))
-        assert other.expect(lambda f: number_of(f, patient.mac), 2) == number
+    echoes(patient, others, 3000)
     busy = patient.grown()
     print(f"{'daemon' if daemon else 'own'}: idle {idle >> 10} KiB, busy {busy >> 10} KiB")
     assert idle <= MEGABYTE and busy <= MEGABYTE, (idle, busy)
@@ -124,3 +129,26 @@ def test_nothing_wakes_an_idle_process_but_multicast_dns(world):
         assert threads["traps"] == 0 and threads["basilisk-tap"] == 0, woken
     assert woken[0]["btap-discovery"] <= 2, woken  # the daemon does the work
     assert woken[1]["btap-discovery"] <= 60, woken  # some packets
+
+
+def test_frames_need_no_memory_and_no_thread_of_ours(world):
+    """By the tunnel, by a way of its own there, and by the TAP."""
+    for policy in (REFUSE, ALLOW):
+        lan = world.lan()
+        name = "desk" if policy == ALLOW else "shed"
+        host = world.host(name, lan, policy=policy)
+        other = world.host("at-" + name, lan, policy=policy)
+        station = Station(other, debug=False)
+        patient = Patient(host)
+        patient.open()
+        station.await_peer(patient.mac, proven="1", way="tap" if policy == ALLOW else "tunnel")
+        wait_until(lambda h=host: "proven=1" in asked(h), 5, "the peer")
+        before = patient.switches()
+        echoes(patient, [station], 2000)
+        woken = {name: now - before[name] for name, now in patient.switches().items()}
+        patient.process.signal(12)
+        said = patient.process.expect(r"(\d+) allocations in (\d+) frames", stream="stdout")
+        print(name, said[0], woken)
+        assert int(said[1]) == 0 and int(said[2]) >= 2000, said[0]
+        assert woken["traps"] >= 1000  # it waited for each, more or less: this can be seen
+        assert woken["basilisk-tap"] + woken["btap-discovery"] < 200, woken
