@@ -62,4 +62,11 @@ check-vm:
 	@tests/vm/make-image $(B)/vm
 	@tests/vm/run
 
-.PHONY: check check-clean check-vm demo lint bench
+SOAK_SECONDS ?= 900
+#: make soak       as root: guests come and are killed for SOAK_SECONDS (900); nothing must be left
+soak:
+	@packaging/deps.sh build demo check
+	@$(MAKE) --no-print-directory all $(ROM)
+	@tests/soak/run $(SOAK_SECONDS)
+
+.PHONY: check check-clean check-vm demo lint bench soak

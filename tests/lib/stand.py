@@ -30,6 +30,19 @@ RELEASE = [HELPER, "--release"]
 SECONDS = 3  # for a frame; many times what it takes
 
 
+def into_bridge(desk):
+    """The card as a port of the administrator's bridge, which has the addresses; its name."""
+    desk.ip(
+        "link add br0 type bridge mcast_snooping 0",
+        "link set nic master br0",
+        "addr flush dev nic",
+        "link set br0 up",
+        f"addr add {desk.address}/24 dev br0",
+        f"route add default via {desk.address.rpartition('.')[0]}.254",
+    )
+    return "br0"
+
+
 class Stand:
     """way: the one of ways.py in which the helper is asked; by itself, setuid root and by slot."""
 
@@ -46,7 +59,7 @@ class Stand:
         self.broadcast = f"10.9.{lan.number}.255"
         self.card = "nic"
         if attachment == "join":
-            self.make_bridge()
+            self.card = into_bridge(self.desk)
         beyond = self.machine  # on the LAN where the guests are to be
         if attachment == "bridge":
             lan = world.lan()
@@ -70,18 +83,6 @@ class Stand:
 
     def __exit__(self, *error):
         self.close()
-
-    def make_bridge(self):
-        desk, address = self.desk, self.desk.address
-        desk.ip(
-            "link add br0 type bridge mcast_snooping 0",
-            "link set nic master br0",
-            "addr flush dev nic",
-            "link set br0 up",
-            f"addr add {address}/24 dev br0",
-            f"route add default via {address.rpartition('.')[0]}.254",
-        )
-        self.card = "br0"
 
     def tracer(self, user):
         return self.way.tracer(self.desk, user) if self.way else Tracer(self.desk, user)

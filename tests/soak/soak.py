@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests start and are killed, a thousand times in a quarter of an hour, on hosts attached in every
+way, while frames fly and TAPs, hubs, addresses, cards and daemons are pulled from under them.  In
+the end nothing is left that was not there in the beginning, and all who survived reach each other.
+
+On each host an elder lives from the beginning to the end; what it holds is what is compared.
+"""
+import os
+import random
+import time
+
+import emulator
+import measure
+from guests import Chatter, Mac, await_echoes, await_gone, program
+from netstate import difference
+from proc import Timeout, wait_until
+from town import ATTACHED, REFUSED, Town
+
+KILLS_A_SECOND = 1.2  # a little over a thousand in a quarter of an hour
+YOUNG = 18  # at a time
+MACS = 2  # of them the real emulator
+SETTLE = 90  # seconds that all may take to find each other again when it is calm
+KILOBYTES = 256  # that an elder may hold more: pages of its heap, not more than a table of peers
+WARM = 0.3  # of the time, after which no elder has a reason to grow
+
+
+class Soak:
+    def __init__(self, world, seconds, tell):
+        self.world, self.seconds, self.tell = world, seconds, tell
+        self.path = program(world)
+        self.town = Town(world)
+        self.young, self.macs = [], []
+        self.kills, self.early = 0, 0
+
+    # ---- the elders, and how it is with them alone
+    def settle_elders(self):
+        hosts = self.town.hosts
+        self.empty = self.town.snapshots()
+        self.no_sockets = {mode: measure.sockets(host) for mode, host in hosts.items()}
+        self.elders = {mode: Chatter(host, self.path) for mode, host in hosts.items()}
+        pairs = await_echoes(list(self.elders.values()), SETTLE)
+        self.tell(f"{len(self.elders)} hosts, {pairs} pairs of elders echo")
+        self.alone = self.town.snapshots_after_repair()
+        self.held = self.holdings()
+
+    def holdings(self):
+        return {
+            mode: (measure.descriptors(elder.process.pid), measure.threads(elder.process.pid))
+            for mode, elder in self.elders.items()
+        }
+
+    def memory(self):
+        return {m: measure.kilobytes(elder.process.pid) for m, elder in self.elders.items()}
+
+    # ---- those who come and go
+    def populate(self):
+        while len(self.young) < YOUNG - len(self.macs):
+            self.young.append(self.town.newcomer(self.path))
+        wanted = 0 if emulator.missing() else MACS
+        for mode in ("patch", REFUSED)[len(self.macs) : wanted]:
+            self.macs.append(Mac(self.town.hosts[mode]))
+
+    def replace_mac(self):
+        """Every so often; it takes a second to start, and is to be seen whole now and then."""
+        mac = self.macs.pop(0)
+        mac.kill()
+        self.macs.append(Mac(mac.host, mac.home))
+
+    def replace(self):
+        if self.macs and random.random() < 0.15:
+            self.replace_mac()
+        elif random.random() < 0.2:  # while it opens its device
+            guest = self.town.newcomer(self.path)
+            time.sleep(random.uniform(0, 0.15))
+            guest.kill()
+            self.early += 1
+        else:
+            self.young.pop(random.randrange(len(self.young))).kill()
+            self.young.append(self.town.newcomer(self.path))
+        self.kills += 1
+
+    def bury(self):
+        """Those who ended by themselves: `auto-bridge` where there was no way at that moment."""
+        for guest in [guest for guest in self.young if not guest.running()]:
+            line = guest.process.stderr
+            assert guest.process.popen.returncode == 1, guest.process.story()
+            assert "no network: " in line, guest.process.story()
+            self.young.remove(guest)
+            guest.forget()
+            self.town.note("guests that got no network")
+        for guest in (*self.elders.values(), *self.macs):
+            assert guest.running(), guest.process.story()
+
+    def storm(self):
+        begin = time.monotonic()
+        warm = None
+        while (spent := time.monotonic() - begin) < self.seconds:
+            self.populate()
+            if self.kills < spent * KILLS_A_SECOND:
+                self.replace()
+            else:
+                self.town.disturb([*self.young, *self.elders.values()])
+            self.bury()
+            if warm is None and spent > WARM * self.seconds:
+                warm = self.memory()
+        self.warm = warm or self.memory()
+        self.spent = time.monotonic() - begin
+
+    # ---- the end
+    def finish(self):
+        self.town.calm()
+        self.populate()
+        self.bury()
+        everybody = [*self.elders.values(), *self.young, *self.macs]
+        for guest in (*self.elders.values(), *self.young):
+            guest.say("quiet")
+        pairs = await_echoes([guest for guest in everybody if guest.running()], SETTLE)
+        self.tell(f"{len(everybody)} survivors, {pairs} pairs echo")
+        for guest in (*self.young, *self.macs):
+            guest.kill()
+        self.check_elders()
+        for elder in self.elders.values():
+            elder.end()
+        self.check_empty()
+
+    def check_elders(self):
+        try:
+            wait_until(lambda: self.holdings() == self.held, SETTLE, step=0.2)
+        except Timeout:
+            raise AssertionError(
+                f"descriptors and threads: {self.held}, now {self.holdings()}"
+            ) from None
+        found = self.town.snapshots_after_repair()
+        for mode, before in self.alone.items():
+            assert found[mode] == before, f"{mode}:\n{difference(before, found[mode])}"
+        grown = {mode: kb - self.warm[mode] for mode, kb in self.memory().items()}
+        assert max(grown.values()) <= KILOBYTES, f"kilobytes more than after warming up: {grown}"
+        self.tell(f"elders: 0 descriptors, 0 threads more; kilobytes {grown}")
+
+    def check_empty(self):
+        for host in self.town.hosts.values():
+            await_gone(host)
+        self.town.take_down()
+        found = self.town.snapshots()
+        for mode, before in self.empty.items():
+            assert found[mode] == before, f"{mode}:\n{difference(before, found[mode])}"
+        links = sum(len(host.links()) for host in self.town.hosts.values())
+        filters = sum(line.startswith("filter ") for lines in found.values() for line in lines)
+        for mode, host in self.town.hosts.items():
+            left = measure.sockets(host)
+            assert left == self.no_sockets[mode], (mode, self.no_sockets[mode], left)
+            assert not measure.leftovers(host), measure.leftovers(host)
+        running = measure.programs()
+        for name in ("chatter", "basilisk-tap-he", "BasiliskII-nojit"):
+            assert name not in running, running
+        self.tell(f"hosts: as they were, {links} links and {filters} filters as before")
+
+    def tell_figures(self):
+        rate = self.kills / self.spent
+        self.tell(f"{self.kills} guests killed in {self.spent:.0f} s ({rate:.2f} a second)")
+        self.tell(f"  of these {self.early} within 150 ms of their start")
+        for what, count in sorted(self.town.done.items()):
+            self.tell(f"  {count:5} {what}")
+
+
+def soak(world, seconds, tell):
+    seed = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
+    random.seed(seed)
+    tell(f"soak for {seconds} s, SOAK_SEED={seed}")
+    it = Soak(world, seconds, tell)
+    it.settle_elders()
+    it.storm()
+    it.tell_figures()
+    it.finish()
+    it.town.close()
+    tell("soak: nothing left, nobody lost")
