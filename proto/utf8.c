@@ -6,10 +6,10 @@
 
 #include <stdint.h>
 
-size_t utf8_len(const void *at, size_t left)
+size_t utf8_len(const void *text, size_t left)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	const uint8_t *p = at;
+	const uint8_t *p = text;
 	size_t len;
 	uint32_t c;
 

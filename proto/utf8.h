@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* Bytes of the character at @p, of @left there; 0 if it is none, or a control character. */
-size_t utf8_len(const void *p, size_t left);
+/* Bytes of the character at @text, of @left there; 0 if it is none, or a control character. */
+size_t utf8_len(const void *text, size_t left);
 
 #endif

@@ -299,7 +299,7 @@ static void check(void)
 {
 	unsigned int announced = 1; /* the speaker */
 
-	insist(speaker.share->n <= LINKS);
+	insist(speaker.share && speaker.share->n <= LINKS);
 	for (const struct share_client *c = speaker.share->clients; c; c = c->next)
 		announced += c->announced;
 	insist(network.n == announced + (follower.network != NULL));

@@ -31,8 +31,11 @@ static void furnish(struct bt_device *device, struct input *in)
 	size_t len;
 	const uint8_t *said = take_some(in, 100, &len);
 
-	for (size_t i = 0; i < len; i++) /* helper_reply.c lets nothing else through */
-		device->said.reason[i] = said[i] < ' ' || said[i] > '~' ? '?' : (char)said[i];
+	if (len)
+		memcpy(device->said.reason, said, len);
+	for (size_t i = 0; i < len; i++) /* proto/reply.c lets nothing else through */
+		if (said[i] < ' ' || said[i] > '~')
+			device->said.reason[i] = '?';
 	strcpy(device->said.tap, "btap3e8-0");
 	device->attach = take_byte(in) % ATTACH_COUNT;
 	device->counters.sent = take_u16(in);

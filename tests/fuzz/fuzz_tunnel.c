@@ -155,6 +155,7 @@ ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *
 	datagram.there = false;
 	if (datagram.len > size)
 		return -EMSGSIZE;
+	insist(from);
 	memcpy(buffer, datagram.frame, datagram.len);
 	*from = datagram.from;
 	return (ssize_t)datagram.len;

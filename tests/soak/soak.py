@@ -14,7 +14,7 @@ import measure
 from guests import Chatter, Mac, await_echoes, await_gone, program
 from netstate import difference
 from proc import Timeout, wait_until
-from town import ATTACHED, REFUSED, Town
+from town import REFUSED, Town
 
 KILLS_A_SECOND = 1.2  # a little over a thousand in a quarter of an hour
 YOUNG = 18  # at a time
