@@ -133,13 +133,11 @@ static bool own_name_is_loopback(char *text)
 	return loopback;
 }
 
-static void check_prefs(struct doctor *doctor, const char *path)
+/* A Mac that uses the emulator's own tunnel, whatever `ether` says. */
+static void check_udptunnel(struct doctor *doctor, const char *path, const char *ether)
 {
-	char address[INET_ADDRSTRLEN], ether[64];
+	char address[INET_ADDRSTRLEN];
 
-	if (!doctor_uses_udptunnel(path))
-		return;
-	read_pref(path, "ether", ether, sizeof(ether));
 	if (bt_is_ours(ether))
 		doctor_remedy(
 			doctor_find(doctor, "udptunnel", true,
@@ -157,15 +155,34 @@ static void check_prefs(struct doctor *doctor, const char *path)
 			"in /etc/hosts");
 }
 
+/* The user may want it so: a note. */
+static void check_ether(struct doctor *doctor, const char *path, const char *ether)
+{
+	if (bt_is_ours(ether) || access(path, R_OK) < 0)
+		return;
+	doctor_remedy(*ether ? doctor_find(doctor, "ether", false,
+					   "the last 'ether' line of %s is 'ether %s', so its Mac "
+					   "does without basilisk-tap",
+					   path, ether) :
+			       doctor_find(doctor, "ether", false,
+					   "%s has no 'ether' line, so its Mac has no network",
+					   path),
+		      "put 'ether auto' into it, as the last 'ether' line");
+}
+
 void doctor_check_prefs(struct doctor *doctor)
 {
 	static const char *const prefs[] = { ".basilisk_ii_prefs", ".sheepshaver_prefs" };
 	const char *home = getenv("HOME");
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], ether[64];
 
 	for (size_t i = 0; home && i < sizeof(prefs) / sizeof(prefs[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", home, prefs[i]);
-		check_prefs(doctor, path);
+		read_pref(path, "ether", ether, sizeof(ether));
+		if (doctor_uses_udptunnel(path))
+			check_udptunnel(doctor, path, ether);
+		else
+			check_ether(doctor, path, ether);
 	}
 }
 

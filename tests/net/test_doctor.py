@@ -253,6 +253,22 @@ def test_doctor_finds_udptunnel_in_the_way_of_ether_auto(world):
         assert not what or prefs in what, what
 
 
+def test_doctor_notes_prefs_that_ask_for_another_network(world):
+    host = desk(world)
+    prefs = os.path.join(host.home("mac"), ".basilisk_ii_prefs")
+    for content, word in (
+        ("ether auto\nether tap0\n", "'ether tap0'"),
+        ("rom x\n", "no 'ether' line"),
+        ("ether tap0\nether auto\n", None),
+    ):
+        with open(prefs, "w") as file:
+            file.write(content)
+        answer = doctor(host)
+        check_only(answer)
+        note = findings(answer[1], problem=False).get("ether")
+        assert (word in note["what"] and prefs in note["what"]) if word else not note, answer
+
+
 def own_mac(host):
     done = host.run(["basilisk-tap", "mac", "--slot=0"], user="mac")
     return bytes.fromhex(done.stdout.strip().replace(":", ""))
