@@ -10,6 +10,7 @@
 
 #include "patch_port.h"
 #include "run.h"
+#include "tc.h"
 
 #define CONNECT_TRIES 3
 
@@ -43,6 +44,36 @@ static int check_other(struct run *run, struct hub *hub)
 			   taps.count, attach_name(hub->attach));
 }
 
+/* The kernel does not let us connect the card: 'attach auto' can do without. 0 or -1. */
+static int fall_back(struct run *run, int err)
+{
+	char why[OUTCOME_WHAT_SIZE];
+
+	if (run->policy.attach_auto && (err == -EEXIST || err == -EOPNOTSUPP || err == -EINVAL)) {
+		snprintf(why, sizeof(why),
+			 err == -EEXIST ? "an 'ingress' qdisc is in the way on %s" :
+					  "%s takes no traffic control filters",
+			 run->plan.uplink.name);
+		uplink_fall_back(&run->plan, ATTACH_NONE, why);
+		return 0;
+	}
+	return outcome_set(&run->outcome, OUTCOME_UPLINK_UNFIT, "connecting to %s: %s",
+			   run->plan.uplink.name,
+			   err == -EEXIST ? "an 'ingress' qdisc is in the way" : strerror(-err));
+}
+
+/* Before what stands is built over: the frames of others would go the way that ends there. */
+static int check_card(struct run *run, const struct hub *hub)
+{
+	const struct plan *plan = &run->plan;
+	int err = 0;
+
+	if (plan->attach != hub->attach &&
+	    (plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST))
+		err = tc_has_clsact(&run->route, plan->uplink.index);
+	return err < 0 ? fall_back(run, err) : 0;
+}
+
 /* From the TAP to the NIC, the NIC last. */
 /* NOLINTNEXTLINE(misc-no-recursion): once, without the NIC */
 static int connect_tap(struct run *run, struct hub *hub)
@@ -65,22 +96,9 @@ static int connect_tap(struct run *run, struct hub *hub)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "the filters of %s: %s",
 				   run->tap.name, strerror(-err));
 	err = patch_port_connect(nl, hub, &run->plan, &run->tap);
-	if ((err == -EEXIST || err == -EOPNOTSUPP || err == -EINVAL) && run->policy.attach_auto) {
-		char why[OUTCOME_WHAT_SIZE];
-
-		snprintf(why, sizeof(why),
-			 err == -EEXIST ? "an 'ingress' qdisc is in the way on %s" :
-					  "%s takes no traffic control filters",
-			 run->plan.uplink.name);
-		uplink_fall_back(&run->plan, ATTACH_NONE, why);
-		return connect_tap(run, hub);
-	}
-	if (err)
-		return outcome_set(&run->outcome, OUTCOME_UPLINK_UNFIT, "connecting to %s: %s",
-				   run->plan.uplink.name,
-				   err == -EEXIST ? "an 'ingress' qdisc is in the way" :
-						    strerror(-err));
-	return 0;
+	if (!err)
+		return 0;
+	return fall_back(run, err) ? -1 : connect_tap(run, hub);
 }
 
 /* What was built may have been taken down meanwhile, by --release or with the card. */
@@ -127,7 +145,7 @@ static int attach(struct run *run)
 		return -1;
 	if (request->verb == REQUEST_ATTACH)
 		tap_sweep(&run->route, FD_TUN, run->host);
-	if (check_other(run, &hub))
+	if (check_other(run, &hub) || check_card(run, &hub))
 		return -1;
 	/* the TAP first, and down: who is over the quota has changed nothing */
 	if (request->verb == REQUEST_REPAIR ?

@@ -19,7 +19,7 @@ struct tc_walk {
 	tc_each_fn *each;
 	void *user;
 	struct tc_place place;
-	bool clsact, other;
+	bool clsact, other, shared;
 	uint64_t drops;
 	int result;
 };
@@ -59,6 +59,9 @@ static int on_qdisc(const struct nlmsghdr *message, void *user)
 			clsact = nl_is(attr, "clsact");
 		if (mnl_attr_get_type(attr) == TCA_STATS2)
 			stats = attr;
+		if (mnl_attr_get_type(attr) == TCA_INGRESS_BLOCK ||
+		    mnl_attr_get_type(attr) == TCA_EGRESS_BLOCK)
+			walk->shared |= nl_number(attr) != 0;
 	}
 	walk->clsact |= clsact;
 	walk->other |= !clsact;
@@ -93,7 +96,7 @@ int tc_has_clsact(struct nl *nl, int index)
 	struct tc_walk walk = { 0 };
 	int err = look_at_qdiscs(nl, index, &walk);
 
-	return err ? err : walk.other ? -EEXIST : walk.clsact;
+	return err ? err : walk.other ? -EEXIST : walk.shared ? -EOPNOTSUPP : walk.clsact;
 }
 
 int tc_ensure_clsact(struct nl *nl, int index)

@@ -36,7 +36,8 @@ struct tc_action {
 
 /*
  * 1 where the interface has clsact, 0 where its place is free, -EEXIST where another qdisc is in
- * it (which would take egress filters without ever running them), or another negative errno.
+ * it (which would take egress filters without ever running them), -EOPNOTSUPP where it shares its
+ * filters with other interfaces, or another negative errno.
  */
 int tc_has_clsact(struct nl *nl, int index);
 

@@ -14,6 +14,8 @@ from case import limit
 from desk import Ping, check_ip, release, tc, two, unchanged
 from guest import Guest
 from helper import ask, close, refused
+from stand import OTHER
+from tracer import At, Tracer
 from wire import BROADCAST, Wire
 from world import ALLOW
 
@@ -251,6 +253,39 @@ def test_clsact_with_a_shared_block_means_less_with_the_reason(world):
         assert guest.reply.attach == "none" and "nic" in guest.reply.text, guest.reply
         guest.close()
         release(desk)
+
+
+def check_stays_behind_nothing(world, qdisc):
+    """Not for a moment, which a helper that is stopped makes long, do frames of a guest go out by a
+    card that cannot be connected, while others start."""
+    machine, desk = two(world)
+    tc(desk, f"qdisc add dev nic {qdisc}")
+    with Guest(desk) as guest, Wire(machine) as lan, Wire(desk) as host:
+        assert guest.reply.attach == "none", guest.reply
+        with Tracer(desk, "lisa") as tracer:
+            at, sent = tracer.start(*OTHER), set()
+            while isinstance(at, At):
+                if at.name == "sendto":
+                    frame = BROADCAST + guest.mac + b"\x88\xb5" + os.urandom(46)
+                    guest.send(frame)
+                    sent.add(frame)
+                at = tracer.to(at.index + 1)
+            assert at.status == 0 and len(sent) > 20, (at, len(sent))
+            os.close(at.fd)
+        for sender, receiver in ((host, lan), (lan, host)):
+            marker = BROADCAST + sender.mac + b"\x88\xb5" + os.urandom(46)
+            sender.send(marker)
+            heard = []
+            receiver.expect(lambda got: heard.append(got) or got == marker, what="marker")
+            assert not sent & set(heard), (receiver.card, len(sent & set(heard)))
+
+
+def test_guest_stays_behind_an_ingress_qdisc(world):
+    check_stays_behind_nothing(world, "ingress")
+
+
+def test_guest_stays_behind_a_shared_block(world):
+    check_stays_behind_nothing(world, "ingress_block 7 egress_block 8 clsact")
 
 
 def test_firewall_that_forwards_nothing_is_no_hindrance(world):
