@@ -10,15 +10,17 @@ import socket
 import struct
 import time
 
+from case import over
 from hostile import DEADLINE, WORDS, Desk, check, fill, full_pipe, start
 from helper import CODES, HELPER, made_by, pair
+from ways import CAPABILITY, SETUID
 from world import ALLOW
 
-OWN_UID = 7201  # _basilisk-tap
 SO_PASSCRED, SCM_CREDENTIALS = 16, 2
 
 # ---- the argument list
-def test_start_without_any_argument_is_refused(world):
+@over(SETUID, CAPABILITY)
+def test_start_without_any_argument_is_refused(world, way):
     desk = Desk(world)
     with start(desk.host, argv=[]) as run:
         status = run.wait(DEADLINE)
@@ -28,19 +30,22 @@ def test_start_without_any_argument_is_refused(world):
     desk.check_untouched("no arguments")
 
 
-def test_name_of_the_program_is_not_believed(world):
+@over(SETUID, CAPABILITY)
+def test_name_of_the_program_is_not_believed(world, way):
     desk = Desk(world)
     for name in ("", "/etc/passwd", "%n%n%s", "x" * 100000):
         check(desk, "ok", argv=[name, "--fd=9", *WORDS], what=name[:20])
 
 
-def test_hundred_thousand_words_are_refused(world):
+@over(SETUID, CAPABILITY)
+def test_hundred_thousand_words_are_refused(world, way):
     desk = Desk(world)
     check(desk, "usage", argv=[HELPER, "--fd=9", *["--use-vnet"] * 100000, "--frobnicate"])
     check(desk, "ok", argv=[HELPER, "--fd=9", *["--slot=0"] * 1000])
 
 
-def test_numbers_are_read_strictly(world):
+@over(SETUID, CAPABILITY)
+def test_numbers_are_read_strictly(world, way):
     desk = Desk(world)
     wrong = "", "-1", "+9", " 9", "9 ", "09", "0x9", "9.0", "4294967305", "18446744073709551625"
     for number in wrong:
@@ -49,7 +54,8 @@ def test_numbers_are_read_strictly(world):
         check(desk, "usage", argv=[HELPER, "--fd=9", f"--slot={number}"], what=number)
 
 
-def test_names_that_are_formats_or_paths_are_refused(world):
+@over(SETUID, CAPABILITY)
+def test_names_that_are_formats_or_paths_are_refused(world, way):
     desk = Desk(world, policy=ALLOW + "join br0\n")
     for name in ("%s%n", "../nic", "a/b", "nic:1", "br 0", "", ".", "..", "br\x1b[2J", "x" * 4000):
         check(desk, "bad-name", argv=[HELPER, "--fd=9", "--slot=0", f"--br={name}"], what=name)
@@ -59,7 +65,8 @@ def test_names_that_are_formats_or_paths_are_refused(world):
 
 
 # ---- descriptors
-def test_standard_streams_closed_in_each_combination(world):
+@over(SETUID, CAPABILITY)
+def test_standard_streams_closed_in_each_combination(world, way):
     desk = Desk(world)
     for closed in itertools.chain.from_iterable(
         itertools.combinations(range(3), n) for n in (1, 2, 3)
@@ -70,13 +77,15 @@ def test_standard_streams_closed_in_each_combination(world):
         check(desk, "usage", descriptors=nothing, words=["--frobnicate"], what=f"without {closed}")
 
 
-def test_reply_socket_has_any_number(world):
+@over(SETUID, CAPABILITY)
+def test_reply_socket_has_any_number(world, way):
     desk = Desk(world)
     for number in (*range(3, 12), 31, 32, 33, 39, 40, 63, 64, 1000, 1023, 1024, 2000):
         check(desk, "ok", fd=number, what=number)
 
 
-def test_inherited_descriptors_at_the_helpers_own_numbers_get_nothing(world):
+@over(SETUID, CAPABILITY)
+def test_inherited_descriptors_at_the_helpers_own_numbers_get_nothing(world, way):
     desk = Desk(world)
     pairs = {number: pair(desk.host, "mac") for number in (3, 4, 5, 6, 7, 8, 32, 33, 34, 35, 36)}
     descriptors = {number: theirs.fileno() for number, (_, theirs) in pairs.items()}
@@ -96,7 +105,8 @@ def test_inherited_descriptors_at_the_helpers_own_numbers_get_nothing(world):
                 raise AssertionError(f"came out of an inherited descriptor: {ours.recv(1000)}")
 
 
-def test_hundreds_of_inherited_descriptors(world):
+@over(SETUID, CAPABILITY)
+def test_hundreds_of_inherited_descriptors(world, way):
     """Up to all that may be open: then it is refused, and has still given up its privileges."""
     desk = Desk(world)
     ways = set()
@@ -121,7 +131,8 @@ def refuse_descriptor(desk, descriptor, fd=9):
     desk.check_untouched(said)
 
 
-def test_reply_descriptor_that_is_no_own_stream_socket_is_refused(world):
+@over(SETUID, CAPABILITY)
+def test_reply_descriptor_that_is_no_own_stream_socket_is_refused(world, way):
     desk = Desk(world)
     host = desk.host
 
@@ -169,7 +180,8 @@ def connected(address):
     return client
 
 
-def test_full_reply_socket_is_waited_for_no_longer_than_the_deadline(world):
+@over(SETUID, CAPABILITY)
+def test_full_reply_socket_is_waited_for_no_longer_than_the_deadline(world, way):
     desk = Desk(world)
     ours, theirs = pair(desk.host, "mac")
     with ours, theirs:
@@ -181,7 +193,8 @@ def test_full_reply_socket_is_waited_for_no_longer_than_the_deadline(world):
     desk.release()
 
 
-def test_closed_reply_socket_ends_the_tap(world):
+@over(SETUID, CAPABILITY)
+def test_closed_reply_socket_ends_the_tap(world, way):
     desk = Desk(world)
     ours, theirs = pair(desk.host, "mac")
     with theirs:
@@ -191,14 +204,16 @@ def test_closed_reply_socket_ends_the_tap(world):
     desk.release()
 
 
-def test_full_stderr_is_waited_for_no_longer_than_the_deadline(world):
+@over(SETUID, CAPABILITY)
+def test_full_stderr_is_waited_for_no_longer_than_the_deadline(world, way):
     desk = Desk(world)
     with full_pipe() as writer:
         for words in (["--frobnicate"], ["--slot=99"]):
             check(desk, "usage", words=words, descriptors={2: writer}, what="a full stderr")
 
 
-def test_broken_stderr_is_no_reason_to_die(world):
+@over(SETUID, CAPABILITY)
+def test_broken_stderr_is_no_reason_to_die(world, way):
     desk = Desk(world)
     reader, writer = os.pipe()
     os.close(reader)
@@ -206,7 +221,8 @@ def test_broken_stderr_is_no_reason_to_die(world):
     os.close(writer)
 
 
-def test_telling_a_reader_that_never_reads_ends(world):
+@over(SETUID, CAPABILITY)
+def test_telling_a_reader_that_never_reads_ends(world, way):
     """Or else: processes that their starter cannot end, and that no limit of his counts."""
     desk = Desk(world)
     with full_pipe() as writer, contextlib.ExitStack() as stack:
@@ -218,7 +234,8 @@ def test_telling_a_reader_that_never_reads_ends(world):
             run.wait(15)
 
 
-def test_nothing_that_is_sent_bears_the_name_of_root(world):
+@over(SETUID, CAPABILITY)
+def test_nothing_that_is_sent_bears_the_name_of_root(world, way):
     """Who receives from a unix socket can ask the kernel who sent it."""
     desk = Desk(world)
     for words in (WORDS, ["--slot=0", "--br=nobridge"], ["--frobnicate"]):
@@ -231,7 +248,7 @@ def test_nothing_that_is_sent_bears_the_name_of_root(world):
             theirs.close()
             far.close()
             uids = credentials(ours) + credentials(near)
-            assert uids and set(uids) == {OWN_UID}, (words, uids)
+            assert uids and set(uids) == {way.owner("mac")}, (words, uids)
 
 
 def credentials(sock):

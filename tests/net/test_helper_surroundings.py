@@ -9,18 +9,20 @@ import resource
 import signal
 import time
 
-from case import limit
+from case import limit, over
 from hostile import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, DEADLINE
 from hostile import Desk, check, fill, foreign_network, libc, set_limit, start, unshare
 from helper import CODES, HELPER, pair, parse_reply, receive, taps
 from proc import wait_until
 from tracer import At, Tracer
+from ways import CAPABILITY, SETUID
 from world import ALLOW
 
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS = 1, 29, 38
 
 # ---- limits, signals, time
-def test_small_limits(world):
+@over(SETUID, CAPABILITY)
+def test_small_limits(world, way):
     desk = Desk(world)
     limits = {
         "descriptors 3": set_limit(resource.RLIMIT_NOFILE, 3),
@@ -40,7 +42,8 @@ def test_small_limits(world):
     assert check(desk, "ok", prepare=limits["cpu 1"]) == "ok"
 
 
-def test_small_memory(world):
+@over(SETUID, CAPABILITY)
+def test_small_memory(world, way):
     """Each size from where nothing starts to where all goes well: never half way."""
     desk = Desk(world)
     for which, sizes in (
@@ -64,7 +67,8 @@ def test_small_memory(world):
                 desk.release()
 
 
-def test_armed_timers_and_waiting_signals(world):
+@over(SETUID, CAPABILITY)
+def test_armed_timers_and_waiting_signals(world, way):
     desk = Desk(world)
 
     def timers():
@@ -88,7 +92,8 @@ def test_armed_timers_and_waiting_signals(world):
         check(desk, "ok", prepare=prepare, what=prepare.__name__)
 
 
-def test_signals_and_stops_while_it_runs(world):
+@over(SETUID, CAPABILITY)
+def test_signals_and_stops_while_it_runs(world, way):
     """Whatever is sent, at whatever moment: it ends, or goes on when it is let."""
     desk = Desk(world)
     for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGSEGV, signal.SIGSTOP, signal.SIGKILL):
@@ -110,7 +115,8 @@ def test_signals_and_stops_while_it_runs(world):
 
 
 # ---- surroundings
-def test_hostile_environment(world):
+@over(SETUID, CAPABILITY)
+def test_hostile_environment(world, way):
     desk = Desk(world)
     desk.host.write("/tmp/evil.c", "")
     big = "X=" + "x" * 120000
@@ -128,7 +134,8 @@ def test_hostile_environment(world):
     assert set(desk.host.inside(lambda: os.listdir("/tmp"))) <= {"evil.c", ".X11-unix"}
 
 
-def test_deleted_working_directory_and_strange_umask(world):
+@over(SETUID, CAPABILITY)
+def test_deleted_working_directory_and_strange_umask(world, way):
     desk = Desk(world)
 
     def deleted():
@@ -140,7 +147,8 @@ def test_deleted_working_directory_and_strange_umask(world):
     check(desk, "ok", prepare=deleted)
 
 
-def test_lowest_priority_and_one_processor(world):
+@over(SETUID, CAPABILITY)
+def test_lowest_priority_and_one_processor(world, way):
     desk = Desk(world)
 
     def prepare():
@@ -150,7 +158,8 @@ def test_lowest_priority_and_one_processor(world):
     check(desk, "ok", prepare=prepare)
 
 
-def test_timers_may_not_be_made_late(world):
+@over(SETUID, CAPABILITY)
+def test_timers_may_not_be_made_late(world, way):
     """A process may ask for its timers to be late; the next program inherits that."""
     desk = Desk(world)
     ours, theirs = pair(desk.host, "mac")
@@ -168,18 +177,21 @@ def test_timers_may_not_be_made_late(world):
     desk.release()
 
 
-def test_start_that_may_not_gain_privileges_is_told(world):
+@over(SETUID, CAPABILITY)
+def test_start_that_may_not_gain_privileges_is_told(world, way):
     desk = Desk(world)
     check(desk, "no-privilege", prepare=lambda: libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
-def test_strange_personality(world):
+@over(SETUID, CAPABILITY)
+def test_strange_personality(world, way):
     desk = Desk(world)
     every = 0x0020000 | 0x0040000 | 0x0080000 | 0x0100000 | 0x0200000 | 0x0400000 | 0x4000000
     check(desk, "ok", prepare=lambda: libc.personality(every))
 
 
-def test_user_namespace_of_the_callers_own_is_refused(world):
+@over(SETUID, CAPABILITY)
+def test_user_namespace_of_the_callers_own_is_refused(world, way):
     """There the helper is not setuid, and what privilege it has is not worth anything."""
     desk = Desk(world)
     ways = "no-privilege", "foreign-namespace", "drop", "bad-descriptor", "no-tun"
@@ -187,13 +199,15 @@ def test_user_namespace_of_the_callers_own_is_refused(world):
         check(desk, *ways, prepare=lambda: unshare(CLONE_NEWUSER | flags), what=f"user {flags:x}")
 
 
-def test_network_of_the_callers_own_user_namespace_is_refused(world):
+@over(SETUID, CAPABILITY)
+def test_network_of_the_callers_own_user_namespace_is_refused(world, way):
     desk = Desk(world)
     ways = "no-privilege", "foreign-namespace", "drop", "bad-descriptor", "no-tun"
     check(desk, *ways, prepare=lambda: unshare(CLONE_NEWUSER | CLONE_NEWNET), what="user and net")
 
 
-def test_network_of_a_user_namespace_is_refused_from_outside_too(world):
+@over(SETUID, CAPABILITY)
+def test_network_of_a_user_namespace_is_refused_from_outside_too(world, way):
     """The setuid helper, really root, in a network that belongs to somebody's user namespace."""
     desk = Desk(world)
     with foreign_network(desk.host):
@@ -209,13 +223,15 @@ def test_network_of_a_user_namespace_is_refused_from_outside_too(world):
             assert released.returncode == CODES["foreign-namespace"], released
 
 
-def test_network_of_the_administrators_passes(world):
+@over(SETUID, CAPABILITY)
+def test_network_of_the_administrators_passes(world, way):
     """`ip netns`: a network namespace of its own, in the machine's user namespace."""
     check(Desk(world), "ok")  # every host of these tests is one
 
 
 # ---- others
-def test_descriptors_on_their_way_of_one_user_do_not_stop_another(world):
+@over(SETUID, CAPABILITY)
+def test_descriptors_on_their_way_of_one_user_do_not_stop_another(world, way):
     """A hand-over that is not received counts, in the kernel, for the helper's own user."""
     desk = Desk(world, policy=ALLOW + "max-taps 16\nmax-total 64\n")
     waiting = []
@@ -232,7 +248,8 @@ def test_descriptors_on_their_way_of_one_user_do_not_stop_another(world):
 
 
 @limit(90)
-def test_reader_that_never_reads_leaves_no_process_behind(world):
+@over(SETUID, CAPABILITY)
+def test_reader_that_never_reads_leaves_no_process_behind(world, way):
     """Between the look whether stderr can take a line and the line, someone else fills it."""
     desk = Desk(world)
     with Tracer(desk.host) as tracer:
