@@ -118,6 +118,21 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 	return err ? err : accept_guest(nl, hub, plan, tap);
 }
 
+/* Ours has the address that btlan wears; or another one now, and still our filter. */
+bool patch_port_is_there(struct nl *nl, const struct hub *hub)
+{
+	const struct mac prefix = mac_make(hub->host, 0, 0);
+	const struct tc_place group = { hub->uplink, TC_EGRESS, PREFERENCE_GROUP, 1 };
+	const struct tc_action copy[] = { { TC_MIRROR_ON, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
+	struct link card, lan;
+
+	if (hub->attach != ATTACH_PATCH && hub->attach != ATTACH_HOST)
+		return true;
+	return (link_find(nl, NULL, hub->uplink, &card) == 0 &&
+		link_find(nl, NULL, hub->lan, &lan) == 0 && mac_equal(&card.mac, &lan.mac)) ||
+	       tc_stands(nl, group, PROGRAM_OUTSIDE_TO_GROUP, &prefix, copy);
+}
+
 int patch_port_disconnect(struct nl *nl, const struct hub *hub)
 {
 	const unsigned int ours = (hub->done & HUB_DID_ALLMULTI ? IFF_ALLMULTI : 0) |

@@ -231,6 +231,15 @@ static bool stands(struct nl *nl, const struct tcmsg *header, const struct progr
 	return nl_ask(nl, on_standing, &wanted) == 0 && wanted.stands;
 }
 
+bool tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	       const struct tc_action *actions)
+{
+	const struct program program = program_make(name, mac);
+	const struct tcmsg header = filter_header(place);
+
+	return stands(nl, &header, &program, actions);
+}
+
 int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
 	      const struct tc_action *actions)
 {

@@ -3,10 +3,12 @@
 a kernel needs more modules: tests/vm/test_uplinks.py.
 """
 import contextlib
+import re
+import socket
 
-from desk import check_ip, check_reaches, release, repair, two, unchanged
+from desk import check_ip, check_reaches, release, repair, tc, two, unchanged
 from guest import Guest
-from netstate import NetState
+from netstate import NetState, difference
 from proc import wait_until
 from wire import BROADCAST, Wire
 from world import ALLOW
@@ -131,6 +133,50 @@ def test_card_that_vanishes_and_another_that_comes(world):
     for end in (guest, other):
         end.close()
     release(desk)
+
+
+def test_stranger_who_has_the_number_of_a_card_that_has_gone_is_left_alone(world):
+    """And nothing of his is taken for ours: flags, addresses, filters of our preferences."""
+    machine, desk = two(world)
+    index = desk.inside(lambda: socket.if_nametoindex("nic"))
+    guest = Guest(desk)
+    prefix = guest.mac[:4].hex(":")
+    desk.ip("link del nic", f"link add stranger index {index} type veth peer name other",
+            "link set stranger up allmulticast on promisc on", "link set other up")  # fmt: skip
+    desk.run(["bridge", "fdb", "add", f"{prefix}:00:01", "dev", "stranger", "self"])
+    tc(desk, "qdisc add dev stranger clsact")
+    for direction in ("ingress", "egress"):
+        for preference in (24700, 24701):
+            add = f"tc filter add dev stranger {direction} pref {preference} handle 1 protocol all"
+            words = [*add.split(), "bpf", "bytecode", "1,6 0 0 0"]
+            done = desk.run([*words, *"action mirred egress mirror dev lo".split()])
+            assert done.returncode == 0, done
+
+    def strangers(net):
+        return [line for line in net.snapshot() if re.match(r"\w+ (stranger|other) ", line)]
+
+    with NetState(desk) as net:
+        net.settle("stranger", "other")
+        before = strangers(net)
+        assert sum(line.startswith("filter") for line in before) >= 4, before
+        assert repair(desk).reply.attach == "none"
+        assert strangers(net) == before, difference(before, strangers(net))
+        guest.close()
+        release(desk)
+        assert strangers(net) == before, difference(before, strangers(net))
+    assert desk.links() == {"lo", "stranger", "other"}
+
+
+def test_card_with_another_address_is_still_known_at_release(world):
+    machine, desk = two(world)
+    guest = Guest(desk)
+    desk.ip("link set nic address 02:00:00:00:77:01")
+    guest.close()
+    release(desk)
+    with NetState(desk) as net:
+        ours = r"filter nic|qdisc nic ffff|fdb nic b2"
+        left = [line for line in net.snapshot() if re.match(ours, line)]
+    assert not left, left
 
 
 def test_card_that_moves_to_another_namespace_and_back(world):
