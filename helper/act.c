@@ -220,6 +220,8 @@ static int release(struct run *run)
 	hub.releasing = true;
 	if (hub.index)
 		err = hub_note(nl, &hub);
+	if (err == -ENODEV) /* another release was faster */
+		err = 0;
 	if (!err && check_unused(run)) {
 		hub.releasing = false;
 		hub_note(nl, &hub);

@@ -7,7 +7,7 @@ import os
 
 import helper
 from stand import ATTACH, RELEASE, Stand
-from tracer import At
+from tracer import At, Tracer
 
 
 def acting_calls(tracer, argv):
@@ -102,6 +102,19 @@ def attach_past(world, attachment, then):
                 assert repaired.status == 0 and repaired.fd is None, (what, repaired)
             close(finish(stand, end, what, "system"))
             stand.check_released(what)
+
+
+def release_past_release(world, attachment):
+    """A --release from beginning to end while another one is stopped before each call in turn."""
+    with Stand(world, attachment) as stand, Tracer(stand.desk, user=None) as other:
+        close(stand.attach().fd)
+        for index in acting_calls(stand.root, RELEASE):
+            close(stand.attach().fd)
+            stop_at(stand.root, index, RELEASE)
+            other.start(*RELEASE)
+            for end in (other.go(), stand.root.go()):
+                assert end.status == 0, f"stopped at {index}: {end}"
+            stand.check_released(f"release stopped at {index}")
 
 
 def stand_still(world, attachment, argv, prepare, way=None):

@@ -3,7 +3,7 @@
 of that is in lib/frozen.py.  The other ways to ask it: test_ways_stopped.py.
 """
 from case import limit
-from frozen import attach_past, go_past, release_past, stand_still
+from frozen import attach_past, go_past, release_past, release_past_release, stand_still
 from stand import ATTACH
 
 
@@ -55,3 +55,8 @@ def test_attach_passes_a_frozen_release(world):
 @limit(90)
 def test_attach_passes_a_frozen_release_that_is_then_killed(world):
     attach_past(world, "patch", "kill")
+
+
+@limit(90)
+def test_release_passes_a_frozen_release(world):
+    release_past_release(world, "patch")
