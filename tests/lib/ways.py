@@ -135,10 +135,10 @@ class Socket(Way):
         return Answer(CODES[reply.code] if reply else None, "", reply, fd)
 
     def crowd(self, host, slots, user="mac"):
-        socks = [self.connect(host, user) for _ in slots]
-        for sock, slot in zip(socks, slots):
-            self.send(sock, f"--slot={slot}", "--br=auto")
-        found = []
+        socks, found = [], []
+        for slot in slots:  # who is connected has not long to say what he wants
+            socks.append(self.connect(host, user))
+            self.send(socks[-1], f"--slot={slot}", "--br=auto")
         for sock in socks:
             with sock:
                 answer = self.answer(sock, 40)
