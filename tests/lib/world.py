@@ -215,7 +215,12 @@ class Host:
 
     def links(self):
         """Names of all its network devices."""
-        return set(self.inside(lambda: os.listdir("/sys/class/net")))
+
+        def body():  # a file of bonding's stands among them
+            folder = "/sys/class/net"
+            return {name for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}")}
+
+        return self.inside(body)
 
     # ---- processes
     def environment(self, user, extra=None):

@@ -47,6 +47,17 @@ def close(ends):
         end.close()
 
 
+def await_way(sender, receiver):
+    """A switch forwards to a port that has come up, but a moment later."""
+    sent = frame(BROADCAST, sender.mac, next(SERIAL))
+
+    def heard():
+        sender.send(sent)
+        return any(got[: len(sent)] == sent for got in receiver.frames(0.2))
+
+    wait_until(heard, 10, "a way to " + receiver.card)
+
+
 def check_matrix(ends, sources=None):
     """Every end's unicast reaches the one, its broadcast all the others, each exactly once."""
     for sender in sources or ends:
@@ -129,6 +140,7 @@ def test_spare_card_is_bridged_as_a_whole(world):
     desk.ip("link set nic2 down")
     ends = [Wire(machine), Guest(desk, slot=0), Guest(desk, slot=1)]
     assert ends[1].reply.attach == "bridge" and ends[1].reply.uplink == "br-basilisk"
+    await_way(ends[0], ends[1])
     check_matrix(ends)
     close(ends)
     wait_until(lambda: not taps(desk), what="the end of the TAPs")

@@ -5,6 +5,7 @@ which is one of mac80211_hwsim's: nl80211, mac80211 and a driver, but no radio.
 import socket
 import struct
 
+from case import limit
 from desk import check_ip, check_reaches, release, two, unchanged
 from guest import Guest
 from helper import HELPER
@@ -12,48 +13,55 @@ from netstate import attributes
 from wire import Wire
 from world import ALLOW
 
-INTO = "link set nic down", "link set nic master up"
+SLOW = 240  # seconds: an emulated processor
+INTO = "link set nic down", "link set nic master pile"
 
 
-def check_stacked(world, kind, *lines, more=()):
+def check_stacked(world, *lines, before=()):
+    """lines: how the uplink, "pile", is made of the card; before: commands after the first of them."""
     lan = world.lan()
-    machine, desk = (world.host(f"{name}-{kind}", lan) for name in ("machine", "desk"))
+    machine, desk = (world.host(name, lan) for name in ("machine", "desk"))
     for host, last in ((machine, 1), (desk, 2)):
-        host.ip("addr flush dev nic", *lines)
-        for words in more:
+        host.ip("addr flush dev nic", lines[0])
+        for words in before:
             done = host.run(words.split())
             assert done.returncode == 0, done
-        host.ip("link set nic up", "link set up up", f"addr add 10.20.0.{last}/24 dev up",
-                "route replace default dev up")  # fmt: skip
+        host.ip(*lines[1:], "link set nic up", "link set pile up",
+                f"addr add 10.20.0.{last}/24 dev pile", "route replace default dev pile")  # fmt: skip
         host.cards["nic"] = f"10.20.0.{last}"
-    with unchanged(desk, ("up",)):
-        guest = Guest(desk)
-        assert guest.reply.attach == "patch" and guest.reply.uplink == "up", guest.reply
-        check_ip(machine, desk, guest)
-        with Wire(machine, "up") as lan, Wire(desk, "up") as wire:
+    assert desk.run(["ping", "-c1", "-W5", machine.address]).returncode == 0
+    with unchanged(desk, ("pile",)):
+        with Guest(desk) as guest, Wire(machine, "pile") as lan, Wire(desk, "pile") as wire:
+            assert guest.reply.attach == "patch" and guest.reply.uplink == "pile", guest.reply
             check_reaches(guest, lan, wire)
-        guest.close()
         release(desk)
+    with Guest(desk) as guest:
+        check_ip(machine, desk, guest)
 
 
+@limit(SLOW)
 def test_vlan_as_uplink(world):
-    check_stacked(world, "vlan", "link add link nic name up type vlan id 7")
+    check_stacked(world, "link add link nic name pile type vlan id 7")
 
 
+@limit(SLOW)
 def test_bond_as_uplink(world):
-    check_stacked(world, "bond", "link add up type bond mode active-backup", *INTO)
+    check_stacked(world, "link add pile type bond mode active-backup", *INTO)
 
 
+@limit(SLOW)
 def test_team_as_uplink(world):
-    check_stacked(world, "team", "link add up type team", *INTO,
-                  more=["teamnl up setoption mode roundrobin"])  # fmt: skip
+    mode = "teamnl pile setoption mode roundrobin"
+    check_stacked(world, "link add pile type team", *INTO, before=[mode])
 
 
+@limit(SLOW)
 def test_part_of_a_bond_as_uplink_is_refused_by_name(world):
     machine, desk = two(world, policy=ALLOW + "uplink nic\n")
-    desk.ip("addr flush dev nic", "link add up type bond mode active-backup", *INTO, "link set up up")
+    desk.ip("addr flush dev nic", "link add pile type bond mode active-backup", *INTO,
+            "link set pile up")  # fmt: skip
     done = desk.run([HELPER, "--status"], user="mac")
-    assert "nic is a part of bond up: name that" in done.stdout, done
+    assert "nic is a part of bond pile: name that" in done.stdout, done
 
 
 # ---- wireless
@@ -86,6 +94,7 @@ def plug_wireless(host):
     return name
 
 
+@limit(SLOW)
 def test_wireless_card_gives_the_host_and_says_why_not_more(world):
     host = world.host("desk")
     card = plug_wireless(host)
@@ -97,6 +106,7 @@ def test_wireless_card_gives_the_host_and_says_why_not_more(world):
     release(host)
 
 
+@limit(SLOW)
 def test_wired_card_is_preferred_to_a_wireless_one_with_the_default_route(world):
     machine, host = two(world)
     card = plug_wireless(host)
@@ -108,6 +118,7 @@ def test_wired_card_is_preferred_to_a_wireless_one_with_the_default_route(world)
     release(host)
 
 
+@limit(SLOW)
 def test_wireless_card_is_never_given_to_a_bridge(world):
     host = world.host("desk")
     card = plug_wireless(host)
