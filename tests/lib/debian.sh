@@ -45,12 +45,14 @@ debian_reaches() {
 	apt-config dump | grep -E '^Acquire::(http|https)::' >"$1/etc/apt/apt.conf.d/90machine" || true
 }
 
-# debian_inside ROOT COMMAND...: with namespaces and file systems of its own, on the machine's network
+# debian_inside ROOT COMMAND...: with namespaces and file systems of its own, on the machine's network.
+# Not by chroot, which whoever enters a mount namespace leaves.
 debian_inside() {
 	unshare --mount --pid --uts --ipc --fork --kill-child -- sh -c '
 		mount --make-rprivate / && cd "$0" && mount --bind . . && cd "$0" &&
 		mount -t proc proc proc && mount --rbind /dev dev && mount -t sysfs sysfs sys &&
 		mount -t tmpfs tmpfs run && mount -t tmpfs -o mode=1777 tmpfs tmp &&
-		exec chroot . /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-			LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"' "$@"
+		pivot_root . . && umount -l . && cd / &&
+		exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+			DEBIAN_FRONTEND=noninteractive "$@"' "$@"
 }
