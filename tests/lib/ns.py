@@ -89,3 +89,24 @@ def in_ns(descriptors, function):
         return function()
 
     return _in_thread(body)
+
+
+def is_chroot():
+    """True where "/" is not that of the mount namespace: to enter one is then to leave the chroot, and
+    what was meant for a file in it would be written into the machine's own."""
+
+    def place():
+        root = os.open("/", os.O_PATH)
+        try:
+            status = os.fstat(root)
+            with open(f"/proc/thread-self/fdinfo/{root}") as file:
+                mount = next(line for line in file if line.startswith("mnt_id:"))
+            return mount, status.st_dev, status.st_ino
+        finally:
+            os.close(root)
+
+    fd = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return in_ns({"mnt": fd}, place) != place()
+    finally:
+        os.close(fd)

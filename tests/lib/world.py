@@ -55,6 +55,8 @@ class Place:
     def __init__(self):
         if os.getpid() != 1:
             sys.exit("world: not in namespaces of its own (start it by tests/run)")
+        if ns.is_chroot():
+            sys.exit("world: in a chroot, out of which a host's mount namespace leads: use pivot_root")
         self.root = next(d for d in ("/mnt", "/srv", "/media") if not TREE.startswith(d + "/"))
         ns.mount("tmpfs", self.root, "tmpfs", data="mode=755")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

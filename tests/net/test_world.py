@@ -128,3 +128,18 @@ def test_helper_of_a_host_is_setuid_root_for_its_users(world):
     assert done.stdout == "0 4755\n", done
     options = host.run(["findmnt", "-no", "OPTIONS", "/usr/local"]).stdout
     assert "nosuid" not in options, options
+
+
+def test_no_world_is_made_in_a_chroot(world):
+    """To enter a host's mount namespace is to leave it: files of the machine's own /etc would go.
+    The check alone is called: what it stands before is not to be tried where it does not hold."""
+    lib = os.path.dirname(world_module.__file__)
+    root = world.path("root")
+    os.mkdir(root)
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import ns; print(ns.is_chroot())"
+    ask = ["/usr/bin/python3", "-B", "-c", script, lib]
+    enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+    enter += ['mount --rbind / "$0" && exec chroot "$0" "$@"', root]
+    for argv, word in ((ask, "False"), ([*enter, *ask], "True")):
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert done.stdout == word + "\n", done
