@@ -131,7 +131,9 @@ class Host:
             "machine-id": (machine_id or os.urandom(16).hex()) + "\n",
             "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
             "resolv.conf": "",
+            "avahi/avahi-daemon.conf": "",  # which may forbid stacks of our own on this machine
         }
+        os.mkdir(os.path.join(self.etc, "avahi"))
         for name, content in files.items():
             with open(os.path.join(self.etc, name), "w") as file:
                 file.write(content)
