@@ -27,7 +27,7 @@
 #define FRAME	    1514
 #define TRIPS_MAX   500000
 #define WINDOW	    16
-#define BATCH	    64
+#define BATCH	    16
 #define BATCHES_MAX 100000
 #define LOST_MS	    100
 

@@ -102,7 +102,7 @@ def ours_and_plain(here, there, program):
     }
 
 
-def measure(askers, deadline, *, seconds=0.05, kinds=("rate", "trip"), lengths=LENGTHS, least=3):
+def measure(askers, deadline, *, seconds=0.02, kinds=("rate", "trip"), lengths=LENGTHS, least=3):
     """{(way, kind, length): a value of each round}: as many rounds as there is time for."""
     values = collections.defaultdict(list)
     rounds = 0

@@ -36,11 +36,14 @@ def ratios(ours, plain):
 
 
 def measured(values, plain=None):
-    """Median and spread; in brackets the median of the ratios to the plain thing."""
-    text = f"{number(statistics.median(values))} {spread(values)}"
-    if plain is not None:
-        text += f" ({statistics.median(ratios(values, plain)):.2f})"
-    return text
+    """Median and spread; in brackets the median of the ratios to the plain thing. A value of 0 is none:
+    nothing came back in the time."""
+    some = [value for value in values if value]
+    if not some:
+        return "none"
+    text = f"{number(statistics.median(some))} {spread(some)}"
+    beside = plain and ratios(values, plain)
+    return f"{text} ({statistics.median(beside):.2f})" if beside else text
 
 
 class Table:
@@ -58,7 +61,9 @@ class Table:
         self.rows.append([str(cell) for cell in cells])
 
     def bound(self, what, value, limit, *, least=False, unit=""):
-        """Promised: at most limit, or at least."""
+        """Promised: at most limit, or at least. Several values: the median of them."""
+        if isinstance(value, list):
+            value = statistics.median(value or [float("nan")])
         met = value >= limit if least else value <= limit
         sign = "≥" if least else "≤"
         self.say(f"{BOUND}{what}|{value:.3g}{unit}|{sign} {limit:g}{unit}|{'yes' if met else 'no'}")
