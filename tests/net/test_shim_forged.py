@@ -79,6 +79,9 @@ def test_third_party_gets_no_more_than_the_forger_sends(world):
     hosts, stations, stranger = pair_and_stranger(world)
     victim = world.host("victim", world.lans[0])
     heard, raw = tunnel.udp(victim), spoofer(stranger)
+    # a new port of a switch may take a second, and then the first ARP request is lost
+    ping = ["ping", "-c1", "-W1", victim.address]
+    wait_until(lambda: hosts[0].run(ping).returncode == 0, 5, "a way to it")
     there, attic = heard.getsockname(), (hosts[0].address, 6066)
 
     def got():
