@@ -274,7 +274,7 @@ static void service_record(struct directory *d, bool present, const struct sight
 		i = instance_new(d, name);
 	if (!i)
 		return;
-	question_record(&i->here, present, s, SEEN_MAX);
+	question_record(d->questions, &i->here, present, s, SEEN_MAX);
 	if (!i->here.seen)
 		instance_remove(d, i);
 }
@@ -286,7 +286,7 @@ void directory_record(struct directory *d, struct question *q, bool present,
 		return;
 	if (q == &d->service)
 		service_record(d, present, s);
-	else if (!question_record(q, present, s, SEEN_MAX))
+	else if (!question_record(d->questions, q, present, s, SEEN_MAX))
 		return;
 	for (struct instance *i = d->instances; i; i = i->next) {
 		if (q->owner && (q->owner == i || q->owner == i->host || q->owner == i->old))

@@ -17,6 +17,7 @@ struct questions {
 	struct question_events events;
 	void *user;
 	struct question *first;
+	size_t bytes; /* of all that was seen */
 	bool driver; /* there is one */
 	AvahiTimeout *retry;
 	bool refused; /* some question was: the timeout is set */
@@ -83,14 +84,19 @@ void questions_ask(struct questions *questions)
 	ask_all(questions);
 }
 
-static void forget_seen(struct question *question)
+static void forget_one(struct questions *questions, struct seen **at)
 {
-	while (question->seen) {
-		struct seen *seen = question->seen;
+	struct seen *seen = *at;
 
-		question->seen = seen->next;
-		free(seen);
-	}
+	*at = seen->next;
+	questions->bytes -= sizeof(*seen) + seen->len;
+	free(seen);
+}
+
+static void forget_seen(struct questions *questions, struct question *question)
+{
+	while (question->seen)
+		forget_one(questions, &question->seen);
 }
 
 void questions_void(struct questions *questions)
@@ -98,7 +104,7 @@ void questions_void(struct questions *questions)
 	questions->driver = false;
 	for (struct question *q = questions->first; q; q = q->next) {
 		q->handle = NULL;
-		forget_seen(q);
+		forget_seen(questions, q);
 	}
 	questions->refused = false;
 	questions->poll->timeout_update(questions->retry, NULL);
@@ -136,11 +142,11 @@ void question_close(struct questions *questions, struct question *question)
 		*at = question->next;
 	if (question->handle)
 		questions->events.forget(questions->user, question);
-	forget_seen(question);
+	forget_seen(questions, question);
 }
 
-bool question_record(struct question *question, bool present, const struct sighting *sighting,
-		     size_t max)
+bool question_record(struct questions *questions, struct question *question, bool present,
+		     const struct sighting *sighting, size_t max)
 {
 	struct seen **at = &question->seen, *seen;
 	size_t n = 0;
@@ -152,15 +158,16 @@ bool question_record(struct question *question, bool present, const struct sight
 			break;
 	}
 	if (seen && !present) {
-		*at = seen->next;
-		free(seen);
+		forget_one(questions, at);
 		return true;
 	}
-	if (seen || !present || n >= max)
+	if (seen || !present || n >= max ||
+	    questions->bytes + sizeof(*seen) + sighting->len > QUESTION_BYTES)
 		return false;
 	seen = malloc(sizeof(*seen) + sighting->len);
 	if (!seen)
 		return false;
+	questions->bytes += sizeof(*seen) + sighting->len;
 	seen->interface = sighting->interface;
 	seen->protocol = sighting->protocol;
 	seen->len = sighting->len;

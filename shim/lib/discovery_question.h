@@ -16,6 +16,9 @@
 
 #include "records.h"
 
+/* Of what answers all questions: each announced guest takes some 2,000, on a host with one card. */
+#define QUESTION_BYTES (1024 * 1024)
+
 /* A record as a driver saw it. The data belong to the caller. */
 struct sighting {
 	int interface; /* its index */
@@ -72,8 +75,11 @@ void question_open(struct questions *questions, struct question *question, const
 /* Does not ask it any more, and forgets what it has seen. */
 void question_close(struct questions *questions, struct question *question);
 
-/* A record came or went; @max are kept. True where that changes what question->seen says. */
-bool question_record(struct question *question, bool present, const struct sighting *sighting,
-		     size_t max);
+/*
+ * A record came or went; @max are kept, and of all questions together QUESTION_BYTES. True where that
+ * changes what question->seen says.
+ */
+bool question_record(struct questions *questions, struct question *question, bool present,
+		     const struct sighting *sighting, size_t max);
 
 #endif

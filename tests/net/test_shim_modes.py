@@ -137,3 +137,20 @@ def test_slots_users_and_ports(world):
     assert again.mac == macs[1]
     stations[0].process.kill()
     assert Station(attic).mac == macs[0]
+
+
+def test_mac_is_the_same_in_all_modes_and_better_ones_come_at_the_next_start(world):
+    lan = world.lan()
+    desk = world.host("desk", lan, policy=REFUSE)
+    refused = Station(desk)
+    mac = refused.mac
+    desk.policy(ALLOW)
+    desk.ip("link set nic down", "link set nic up")  # an event, at which bridged ones are mended
+    attic = Station(world.host("attic", lan, policy=REFUSE))
+    attic.await_peer(mac, proven="1")
+    assert refused.status()["attach"] == "no" and not taps(desk)
+    refused.close()
+    bridged = Station(desk)
+    assert bridged.status()["attach"] == "patch" and bridged.mac == mac
+    bridged.close()
+    assert Station(desk, "auto-p2p").mac == mac

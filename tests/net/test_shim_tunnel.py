@@ -261,7 +261,7 @@ def test_flood_of_forged_announcements_is_bounded(world):
         print(f"the victim got {count} datagrams; {station.status()['peers']} peers")
         print(f"{memory(station) - before} bytes more")
         assert count <= 16 * 5 + 16 * 20, count
-        assert memory(station) - before < 8 << 20
+        assert memory(station) - before < 6 << 20
         assert int(station.status()["peers"]) <= 1024 + 10
         peer.send(frame(station.mac, peer.mac, 77))
         assert station.expect(lambda f: number_of(f, peer.mac), 2) == 77

@@ -503,6 +503,50 @@ START_TEST(test_sightings_are_bounded)
 }
 END_TEST
 
+/* 31 long ones for each guest, on as many interfaces. */
+static void hand_in_texts(bool present)
+{
+	uint8_t data[1200] = { 0 };
+
+	for (int i = 1; i < 32; i++) {
+		data[0] = (uint8_t)i;
+		for (size_t k = 0; k < t.n; k++)
+			if (t.asked[k]->type == RECORD_TXT)
+				hand_in_on(NIC + i, IPV4, RECORD_TXT, t.asked[k]->name, present,
+					   data, sizeof(data));
+	}
+}
+
+static size_t bytes_seen(void)
+{
+	size_t bytes = 0;
+
+	for (size_t k = 0; k < t.n; k++)
+		for (const struct seen *s = t.asked[k]->seen; s; s = s->next)
+			bytes += sizeof(*s) + s->len;
+	return bytes;
+}
+
+/* Each of many guests says many long things, on many interfaces; then they all leave again. */
+START_TEST(test_sightings_are_bounded_in_bytes)
+{
+	for (unsigned int n = 0; n < 100; n++)
+		announce(n, "desk.local");
+	for (int i = 0; i < 2; i++) { /* there is room again when they have gone */
+		hand_in_texts(true);
+		ck_assert_uint_le(bytes_seen(), QUESTION_BYTES);
+		ck_assert_uint_ge(bytes_seen(), QUESTION_BYTES / 2);
+		hand_in_texts(false);
+		ck_assert_uint_le(bytes_seen(), QUESTION_BYTES / 10);
+	}
+	announce(200, "late.local");
+	address("late.local", "10.9.0.7", true);
+	pass(50);
+	ck_assert_uint_eq(t.txt.mac.byte[5], 200);
+	ck_assert_uint_eq(t.addresses, 1);
+}
+END_TEST
+
 START_TEST(test_refused_question_is_asked_again)
 {
 	static const char name[] = "forged1." RECORD_SERVICE;
@@ -562,6 +606,7 @@ int main(void)
 	tcase_add_test(cases, test_newcomer_after_a_flood_is_looked_at);
 	tcase_add_test(cases, test_endless_changes_put_off_nothing);
 	tcase_add_test(cases, test_sightings_are_bounded);
+	tcase_add_test(cases, test_sightings_are_bounded_in_bytes);
 	tcase_add_test(cases, test_refused_question_is_asked_again);
 	tcase_add_test(cases, test_questions_are_asked_again_of_a_new_driver);
 	suite_add_tcase(suite, cases);
