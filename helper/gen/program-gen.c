@@ -21,7 +21,7 @@
 
 enum { AT_DESTINATION = 0, AT_SOURCE = 6, AT_TYPE = 12, AT_NETWORK = 14 };
 enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCPV6_CLIENT = 546, DHCPV6_SERVER = 547 };
-enum { ROUTER_ADVERTISEMENT = 134 };
+enum { ROUTER_ADVERTISEMENT = 134, BOOTP_REPLY = 2, DHCPV6_RELAY_REPLY = 13 };
 /* 802.2's header with SNAP's: AA AA 03, two kinds of organization, and an EtherType (RFC 1042) */
 enum { AT_ORGANIZATION = 18, AT_SNAP_TYPE = 20, SNAP_END = 22 };
 enum { SNAP = 0xaaaa0300, ENCAPSULATED = 0, TUNNELLED = 0xf8 };
@@ -44,6 +44,7 @@ enum label {
 	FRAGMENT,
 	UPPER,
 	PORT,
+	RELAY,
 	LABELS
 };
 
@@ -320,7 +321,16 @@ static void need_no_server(struct assembler *a)
 	jump(a, BPF_JEQ, DHCPV6_SERVER, NO, NEXT);
 	load_indexed(a, BPF_H, AT_NETWORK + 2);
 	jump(a, BPF_JEQ, DHCP_CLIENT, NO, NEXT);
-	jump(a, BPF_JEQ, DHCPV6_CLIENT, NO, YES);
+	jump(a, BPF_JEQ, DHCPV6_CLIENT, NO, NEXT);
+	jump(a, BPF_JEQ, DHCP_SERVER, RELAY, NEXT);
+	jump(a, BPF_JEQ, DHCPV6_SERVER, RELAY, YES);
+
+	/* and a relay, who listens where servers do, passes answers on to clients anywhere */
+	place(a, RELAY);
+	need_len(a, AT_NETWORK + 9, true);
+	load_indexed(a, BPF_B, AT_NETWORK + 8);
+	jump(a, BPF_JEQ, BOOTP_REPLY, NO, NEXT);
+	jump(a, BPF_JEQ, DHCPV6_RELAY_REPLY, NO, YES);
 }
 
 /*

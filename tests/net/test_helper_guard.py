@@ -20,10 +20,12 @@ ORGANIZATIONS = bytes(3), b"\0\0\xf8"
 
 
 # ---- the receiver
-def server_ports(datagram, server, client):
+def from_server(datagram, server, client, relayed):
     if len(datagram) < 4:
         return False
     source, target = struct.unpack(">HH", datagram[:4])
+    if target == server and datagram[8:9] == bytes([relayed]):
+        return True
     return source == server or target == client
 
 
@@ -32,7 +34,7 @@ def harm_of_ipv4(packet):
     if size < 20 or packet[0] >> 4 != 4 or packet[9] != UDP:
         return None
     later = struct.unpack(">H", packet[6:8])[0] & 0x1FFF
-    return "DHCP" if not later and server_ports(packet[size:], 67, 68) else None
+    return "DHCP" if not later and from_server(packet[size:], 67, 68, 2) else None
 
 
 def harm_of_ipv6(packet):
@@ -48,7 +50,7 @@ def harm_of_ipv6(packet):
         kind, rest = rest[0], rest[size:]
     if kind == ICMPV6 and rest[:1] == bytes([ADVERTISEMENT]):
         return "router advertisement"
-    return "DHCPv6" if kind == UDP and server_ports(rest, 547, 546) else None
+    return "DHCPv6" if kind == UDP and from_server(rest, 547, 546, 13) else None
 
 
 def harm_of(frame):
@@ -74,7 +76,8 @@ class Maker:
     def upper(self, kind):
         if kind == UDP:
             ports = [self.pick([67, 68, 546, 547, 53, 3000]) for _ in range(2)]
-            return struct.pack(">HH", *ports) + self.bytes(self.pick([0, 4, 20]))
+            rest = self.bytes(self.pick([0, 4, 20])) + self.pick([b"\x01", b"\x02", b"\x0d"])
+            return struct.pack(">HH", *ports) + self.bytes(self.pick([0, 4])) + rest
         if kind == ICMPV6:
             return bytes([self.pick([133, ADVERTISEMENT, 135, 143])]) + self.bytes(15)
         return self.bytes(self.pick([0, 8, 20]))

@@ -158,10 +158,11 @@ def test_card_with_addresses_is_never_given_to_a_bridge(world):
 
 
 # What no Mac sends and a network can be hurt by. The source is the guest's own.
-def ipv4(source_port, destination_port, fragment=0):
-    head = bytes.fromhex("4500001c0000") + fragment.to_bytes(2, "big") + bytes.fromhex("4011")
+def ipv4(source_port, destination_port, fragment=0, message=b""):
+    head = b"\x45\0" + (28 + len(message)).to_bytes(2, "big") + bytes(2)
+    head += fragment.to_bytes(2, "big") + bytes.fromhex("4011")
     ports = source_port.to_bytes(2, "big") + destination_port.to_bytes(2, "big")
-    return b"\x08\x00" + with_checksum(head, bytes(4) + b"\xff" * 4) + ports + bytes(4)
+    return b"\x08\x00" + with_checksum(head, bytes(4) + b"\xff" * 4) + ports + bytes(4) + message
 
 
 def with_checksum(head, addresses):
@@ -228,6 +229,11 @@ DROPPED = {
     ),
     "dhcp server by another port": (BROADCAST, ipv4(1067, 68)),
     "dhcpv6 server by another port": (BROADCAST, ipv6(17, udp(1547))),
+    "dhcp answer to a relay": (BROADCAST, ipv4(1067, 67, message=b"\x02\x01\x06\0")),
+    "dhcpv6 answer to a relay": (
+        BROADCAST,
+        ipv6(17, bytes.fromhex("060b02230000 0000 0d00")),
+    ),
     "dhcp server in snap": (BROADCAST, snap(ipv4(67, 68))),
     "dhcp server by another port in tunnel snap": (BROADCAST, snap(ipv4(1067, 68), b"\0\0\xf8")),
     "router advertisement in snap": (BROADCAST, snap(ipv6(58, ADVERTISEMENT))),
@@ -255,7 +261,8 @@ PASSED = {
     "ipx raw": (BROADCAST, b"\x00\x24\xff\xff"),
     "ipx": (BROADCAST, b"\x81\x37\xff\xff"),
     "decnet": (bytes.fromhex("ab0000030000"), b"\x60\x03"),
-    "dhcp client": (BROADCAST, ipv4(68, 67)),
+    "dhcp client": (BROADCAST, ipv4(68, 67, message=b"\x01\x01\x06\0")),
+    "dhcpv6 client": (BROADCAST, ipv6(17, bytes.fromhex("02220223000c00000b000001"))),
     "later fragment": (BROADCAST, ipv4(67, 68, 0x0010)),
     "router solicitation": (bytes.fromhex("333300000002"), ipv6(58, SOLICITATION)),
     "listener report": (
