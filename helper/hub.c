@@ -230,7 +230,8 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 		lan = plan->uplink.mac;
 	if (hub->attach != ATTACH_NO && (hub->attach != plan->attach ||
 					 hub->uplink != plan->uplink.index || hub->host != host)) {
-		if (patch_port_is_there(nl, hub))
+		err = patch_port_is_there(nl, hub);
+		if (err > 0)
 			err = patch_port_disconnect(nl, hub);
 		if (!err)
 			err = forget_all(nl, hub);
@@ -418,13 +419,12 @@ static int check_releasing(struct nl *nl, uint32_t host, const struct hub *hub)
 
 int hub_release(struct nl *nl, uint32_t host, const struct hub *hub)
 {
-	bool there;
-	int err = 0;
+	int there, err;
 
 	if (!hub->index)
 		return release_bridge(nl, host);
 	there = patch_port_is_there(nl, hub);
-	err = check_releasing(nl, host, hub);
+	err = there < 0 ? there : check_releasing(nl, host, hub);
 	if (!err && there)
 		err = patch_port_disconnect(nl, hub);
 	if (!err)

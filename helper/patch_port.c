@@ -119,18 +119,23 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 }
 
 /* Ours has the address that btlan wears; or another one now, and still our filter. */
-bool patch_port_is_there(struct nl *nl, const struct hub *hub)
+int patch_port_is_there(struct nl *nl, const struct hub *hub)
 {
 	const struct mac prefix = mac_make(hub->host, 0, 0);
 	const struct tc_place group = { hub->uplink, TC_EGRESS, PREFERENCE_GROUP, 1 };
 	const struct tc_action copy[] = { { TC_MIRROR_ON, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
 	struct link card, lan;
+	int err;
 
 	if (hub->attach != ATTACH_PATCH && hub->attach != ATTACH_HOST)
-		return true;
-	return (link_find(nl, NULL, hub->uplink, &card) == 0 &&
-		link_find(nl, NULL, hub->lan, &lan) == 0 && mac_equal(&card.mac, &lan.mac)) ||
-	       tc_stands(nl, group, PROGRAM_OUTSIDE_TO_GROUP, &prefix, copy);
+		return 1;
+	err = link_find(nl, NULL, hub->uplink, &card);
+	if (!err)
+		err = link_find(nl, NULL, hub->lan, &lan);
+	if (!err && !mac_equal(&card.mac, &lan.mac))
+		return tc_stands(nl, group, PROGRAM_OUTSIDE_TO_GROUP, &prefix, copy);
+	/* in doubt it is ours: of what has gone nothing can be taken off */
+	return err && err != -ENODEV ? err : 1;
 }
 
 int patch_port_disconnect(struct nl *nl, const struct hub *hub)

@@ -216,23 +216,31 @@ static struct tcmsg filter_header(struct tc_place place)
 						     htons(ETH_P_ALL)) };
 }
 
+/* The kernel's words for: no filter, preference, clsact or interface, or one that takes none. */
+static bool means_none(int err)
+{
+	return err == -ENOENT || err == -EINVAL || err == -ENODEV || err == -EOPNOTSUPP;
+}
+
 /*
  * Looking costs the kernel a fourth of replacing. An action whose interface has gone, or moved to
- * another namespace, names no interface any more, and so is seen.
+ * another namespace, names no interface any more, and so is seen. 1, 0 or a negative errno.
  */
-static bool stands(struct nl *nl, const struct tcmsg *header, const struct program *program,
-		   const struct tc_action *actions)
+static int stands(struct nl *nl, const struct tcmsg *header, const struct program *program,
+		  const struct tc_action *actions)
 {
 	struct wanted wanted = { .program = program, .actions = actions };
 	struct nlmsghdr *message = nl_begin(nl, RTM_GETTFILTER, 0, header, sizeof(*header));
+	int err;
 
 	message->nlmsg_flags &= (uint16_t)~NLM_F_ACK; /* the one answer ends it */
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
-	return nl_ask(nl, on_standing, &wanted) == 0 && wanted.stands;
+	err = nl_ask(nl, on_standing, &wanted);
+	return err && !means_none(err) ? err : !err && wanted.stands;
 }
 
-bool tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	       const struct tc_action *actions)
+int tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	      const struct tc_action *actions)
 {
 	const struct program program = program_make(name, mac);
 	const struct tcmsg header = filter_header(place);
@@ -248,7 +256,7 @@ int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, cons
 	struct nlattr *options, *list;
 	struct nlmsghdr *message;
 
-	if (stands(nl, &header, &program, actions))
+	if (stands(nl, &header, &program, actions) == 1)
 		return 0;
 	message = nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
@@ -275,9 +283,7 @@ int tc_remove(struct nl *nl, struct tc_place place)
 
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	err = nl_ask(nl, NULL, NULL);
-	/* no filter, no preference, no clsact, no interface, none that takes filters (shared
-	 * blocks) */
-	return err == -ENOENT || err == -EINVAL || err == -ENODEV || err == -EOPNOTSUPP ? 0 : err;
+	return means_none(err) ? 0 : err;
 }
 
 static int on_filter(const struct nlmsghdr *message, void *user)

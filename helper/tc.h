@@ -6,7 +6,6 @@
 #ifndef BASILISK_TAP_HELPER_TC_H
 #define BASILISK_TAP_HELPER_TC_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "nl.h"
@@ -53,9 +52,9 @@ int tc_ensure_clsact(struct nl *nl, int index);
 int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
 	      const struct tc_action *actions);
 
-/* Whether it stands there as tc_ensure() would leave it. */
-bool tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	       const struct tc_action *actions);
+/* 1 where it stands as tc_ensure() would leave it, 0 where not, or a negative errno. */
+int tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	      const struct tc_action *actions);
 
 /* Removes the filter, and its preference with the last one. 0 also where there was none. */
 int tc_remove(struct nl *nl, struct tc_place place);
