@@ -76,8 +76,9 @@ class Maker:
     def upper(self, kind):
         if kind == UDP:
             ports = [self.pick([67, 68, 546, 547, 53, 3000]) for _ in range(2)]
-            rest = self.bytes(self.pick([0, 4, 20])) + self.pick([b"\x01", b"\x02", b"\x0d"])
-            return struct.pack(">HH", *ports) + self.bytes(self.pick([0, 4])) + rest
+            message = self.pick([b"\x01", b"\x02", b"\x0d"]) + self.bytes(self.pick([0, 19]))
+            datagram = struct.pack(">HHHH", *ports, 8 + len(message), 0) + message
+            return datagram[: self.pick([4, 8, 28, 28, 28])]
         if kind == ICMPV6:
             return bytes([self.pick([133, ADVERTISEMENT, 135, 143])]) + self.bytes(15)
         return self.bytes(self.pick([0, 8, 20]))
