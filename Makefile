@@ -113,7 +113,7 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libbasilisk-tap.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)
 .SECONDARY:
 
--include tests/rules.mk tests/coverage/rules.mk tests/fuzz/rules.mk packaging/rules.mk
+-include tests/rules.mk tests/coverage/rules.mk tests/sanitize/rules.mk tests/fuzz/rules.mk packaging/rules.mk
 
 clean:
 	rm -rf $(B)

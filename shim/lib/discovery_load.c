@@ -10,8 +10,8 @@
 
 #include "log.h"
 
-/* AddressSanitizer cannot live with it, and its test programs have no third library. */
-#ifdef __SANITIZE_ADDRESS__
+/* Sanitizers cannot live with it, and their test programs have no third library. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #undef RTLD_DEEPBIND
 #define RTLD_DEEPBIND 0
 #endif

@@ -80,7 +80,7 @@ static int bind_data(struct tunnel *tunnel, uint16_t wanted)
  */
 static int steer(int fd)
 {
-	struct sock_filter code[] = {
+	static struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2 * MAC_LEN),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FRAME_ETHERTYPE_CONTROL, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FRAME_MIN),
@@ -88,7 +88,7 @@ static int steer(int fd)
 		BPF_STMT(BPF_RET | BPF_K, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
-	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+	static const struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0
 		? -errno

@@ -1,19 +1,29 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What programs need to run with the product as `make check-asan` and its like build it.
 
-In such a build BASILISK_TAP_SANITIZE names the sanitizer's own library, which every program must have
-loaded that loads a library of ours.  In all others nothing here has any effect.
+In a build of check-asan BASILISK_TAP_SANITIZE names the sanitizer's own library, which every program
+must have loaded that loads a library of ours.  ThreadSanitizer's has to be in a program from its
+start, so there it is the flag to build programs with.  Elsewhere nothing here has any effect.
 """
 import os
 
-RUNTIME = os.environ.get("BASILISK_TAP_SANITIZE")
+SANITIZE = os.environ.get("BASILISK_TAP_SANITIZE", "")
+RUNTIME = SANITIZE if SANITIZE.startswith("/") else None
+FLAGS = [SANITIZE] if SANITIZE.startswith("-") else []  # for programs that link our library
 PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
 OPTIONS = "detect_leaks=0:verify_asan_link_order=0:use_sigaltstack=0:log_path=/run/basilisk-tap-reports/report"
 
+TSAN_OPTIONS = "report_signal_unsafe=0:log_path=/run/basilisk-tap-reports/report"
 
-def environment():
-    """What a host's programs have in their environment beside the usual."""
-    return {"LD_PRELOAD": RUNTIME, "ASAN_OPTIONS": OPTIONS} if RUNTIME else {}
+
+def environment(user):
+    """What a host's programs have in their environment beside the usual.  Root's are the system's own,
+    and some of those (pgrep) do not get on with the library; emulators are a user's."""
+    if not SANITIZE:
+        return {}
+    return {"ASAN_OPTIONS": OPTIONS, "TSAN_OPTIONS": TSAN_OPTIONS} | (
+        {"LD_PRELOAD": RUNTIME} if user and RUNTIME else {}
+    )
 
 
 def preload():

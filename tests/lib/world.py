@@ -231,7 +231,7 @@ class Host:
         home = self.home(user)
         env = {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin", "HOME": home}
         env.update({"LANG": "C.UTF-8", "USER": user or "root"})
-        env.update(sanitize.environment())
+        env.update(sanitize.environment(user))
         env.update(extra or {})
         return {key: value for key, value in env.items() if value is not None}
 

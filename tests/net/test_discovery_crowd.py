@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import avahi
+import sanitize
 from avahi import Avahi
 from case import Skip, limit, needs
 from proc import wait_until
@@ -24,6 +25,7 @@ def program(world, name="crowd"):
     path = world.path(name)
     source = os.path.join(HERE, "..", "lib", name + ".c")
     flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
+    flags += sanitize.FLAGS
     flags += ["-I" + os.path.join(TREE, "shim", "lib"), "-Wl,-rpath,/usr/local/lib"]
     library = os.path.join(BUILD, "libbasilisk-tap.so.0")
     if not os.path.exists(path):

@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 
+import sanitize
 from case import Skip
 from helper import taps
 from numbered import frame, number_of
@@ -30,7 +31,7 @@ def build(world, source, name, compile=("cc", "gcc"), flags=()):
     """A program with the installed header and library, as a user's own is."""
     output = world.path(name)
     local = world.place.local
-    argv = [compiler(*compile), *flags, "-Wall", "-Wextra", "-Werror", "-I", local + "/include"]
+    argv = [compiler(*compile), *flags, *sanitize.FLAGS, "-Wall", "-Wextra", "-Werror", "-I", local + "/include"]
     argv += [source, "-o", output, "-L", local + "/lib", "-lbasilisk-tap"]
     argv += ["-Wl,-rpath,/usr/local/lib", "-Wl,-rpath-link," + local + "/lib"]
     done = subprocess.run(argv, capture_output=True, text=True)

@@ -5,10 +5,10 @@ import shutil
 import subprocess
 
 import avahi
+import sanitize
 from avahi import Avahi
 from case import Skip, needs
 from peer import Peer
-import sanitize
 from proc import wait_until
 from station import Station
 from world import REFUSE

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The tests again, with the product built to watch itself; included by the Makefile.
+
+SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer
+ASAN_CFLAGS := $(SANITIZE_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+TSAN_CFLAGS := $(SANITIZE_CFLAGS) -fsanitize=thread
+
+# in $(1) with the flags $(2) and what else make is told, $(3)
+sanitized = $(MAKE) --no-print-directory B=build/$(1) CFLAGS='$(2)' HARDEN= $(3) all unit && \
+	$(MAKE) --no-print-directory B=build/$(1) $(patsubst $(B)/%,build/$(1)/%,$(TOOLS) $(ROM))
+
+build/asan/options.o: tests/sanitize/options.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 $(WARN) -fPIC -c -o $@ $<
+
+#: make check-asan     as root: all tests under AddressSanitizer and UBSan
+check-asan: build/asan/options.o
+	@packaging/deps.sh build demo check
+	@$(call sanitized,asan,$(ASAN_CFLAGS),LDFLAGS=build/asan/options.o ALSO_CALLS=tests/sanitize/options.c)
+	@tests/sanitize/run asan
+
+#: make check-tsan     as root: the tests with threads of ours under ThreadSanitizer
+check-tsan:
+	@packaging/deps.sh build demo check
+	@$(call sanitized,tsan,$(TSAN_CFLAGS))
+	@$(MAKE) --no-print-directory all && cp -f $(B)/basilisk-tap-helper build/tsan # it has one thread
+	@tests/sanitize/run tsan
+
+#: make check-valgrind as root: the command and the library's example under valgrind
+check-valgrind:
+	@packaging/deps.sh build demo check lint
+	@$(MAKE) --no-print-directory all $(ROM)
+	@tests/run tests/sanitize/test_valgrind.py
+
+.PHONY: check-asan check-tsan check-valgrind
