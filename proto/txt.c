@@ -104,16 +104,13 @@ static int value_decode(enum key key, const char *value, size_t len, struct txt 
 	case KEY_HOSTNAME:
 		hostname_decode((const uint8_t *)value, len, txt->hostname);
 		return 0;
-	case KEY_ATTACH:
+	default: /* KEY_ATTACH: nobody asks about KEY_COUNT */
 		attach = attach_parse(value, len);
 		if (attach < 0)
 			return attach;
 		txt->attach = (enum attach)attach;
 		return 0;
-	case KEY_COUNT:
-		break;
 	}
-	return 0;
 }
 
 int txt_decode(const uint8_t *rdata, size_t len, struct txt *txt)

@@ -8,7 +8,7 @@ import time
 import helper
 import pairs
 from proc import wait_until
-from table import measured, number, ratios
+from table import measured, number
 from world import REFUSE
 
 PEERS = (1, 10, 100, 1000, 10000)

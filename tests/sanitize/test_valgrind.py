@@ -8,7 +8,7 @@ import shutil
 
 import avahi
 from avahi import Avahi
-from case import Skip, limit, needs
+from case import limit, needs
 from helper import taps
 from observe import neighbour
 from peer import Peer
