@@ -69,14 +69,16 @@ def left_on(host):
 
 
 def each_call(world, change):
-    """Yields (desk, the machine on its LAN, what change() returned, End) for many of the calls."""
+    """Yields (desk, away, what change() returned, End, whether it was before the last look at the
+    card, in words) for many of the calls."""
     lan = world.lan()
-    machine, away = world.host("machine", lan), world.host("away")
+    away = world.host("away")
     with Tracer(world.host("first", lan)) as tracer:
         tracer.start(*ATTACH)
         end = tracer.go()
         os.close(end.fd)
-        first = next(i for i, call in enumerate(end.calls) if call.nl_type)
+        requests = [i for i, call in enumerate(end.calls) if call.nl_type]
+        first, looks = requests[0], requests[-2]  # in the end at the card and at the TAP
     names = set()
     for count, index in enumerate(range(first, len(end.calls), EVERY)):
         desk = world.host(f"desk{count}", lan)
@@ -92,13 +94,15 @@ def each_call(world, change):
         assert end.signal is None and not end.stuck and end.status in NAMES, what
         assert (end.fd is not None) == (end.status == 0), what
         names.add(NAMES[end.status])
-        yield desk, machine, away, card, end, what
+        yield desk, away, card, end, index + count % EVERY <= looks, what
     assert names <= ENDS and "ok" in names and count > 10, (names, count)
 
 
 def check(world, change):
-    for desk, machine, away, card, end, what in each_call(world, change):
+    for desk, away, card, end, noticed, what in each_call(world, change):
         if end.fd is not None:
+            gone = change in (vanish, move_away) and noticed
+            assert not gone or helper.parse_reply(end.message).attach != "patch", what
             guest = Guest(desk, ask=lambda *_, **__: helper.Answer(0, "", None, end.fd))
             answer = helper.ask(desk, "--repair", "--slot=0", "--br=auto")
             assert answer.status == 0, (what, answer)
