@@ -337,7 +337,8 @@ int peers_main(int argc, char *argv[])
 	terminal_progress("");
 	if (!error && !peers.watch) {
 		ask_emulators(&peers);
-		qsort(peers.guest, peers.n, sizeof(*peers.guest), compare_guests);
+		if (peers.n) /* without, there is no array either */
+			qsort(peers.guest, peers.n, sizeof(*peers.guest), compare_guests);
 		print_all(&peers);
 	}
 out:
