@@ -31,7 +31,8 @@ class Patient:
 
     def __init__(self, host):
         preload = neighbour("test_shim_preload")
-        argv = preload.loaded(preload.traps_program(host.world), "patient", BASILISK_TAP_LOG="error")
+        program = preload.traps_program(host.world, "-DCOUNT_ALLOCATIONS")
+        argv = preload.loaded(program, "patient", BASILISK_TAP_LOG="error")
         self.process = host.start(argv, user="mac", name="patient")
         self.process.expect("closed", stream="stdout")
         self.before = private(self.process.pid)

@@ -16,7 +16,7 @@ from world import REFUSE
 HERE = os.path.dirname(os.path.realpath(__file__))
 
 
-def traps_program(world):
+def traps_program(world, *more):
     """traps.c, built; the host's users may execute it."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
@@ -24,7 +24,7 @@ def traps_program(world):
     program = world.path("traps")
     source = os.path.join(HERE, "..", "lib", "traps.c")
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
-    subprocess.run([compiler, *flags, "-o", program, source], check=True)
+    subprocess.run([compiler, *flags, *more, "-o", program, source], check=True)
     return program
 
 
