@@ -2,6 +2,7 @@
 """Uplinks that need a kernel with modules, as Debian's has: VLAN, bond, team, and a wireless card,
 which is one of mac80211_hwsim's: nl80211, mac80211 and a driver, but no radio.
 """
+import json
 import socket
 import struct
 
@@ -104,6 +105,9 @@ def test_wireless_card_gives_the_host_and_says_why_not_more(world):
         assert guest.reply.attach == "host" and guest.reply.uplink == card, guest.reply
         assert guest.reply.text == f"{card} is wireless and cannot be bridged", guest.reply
     release(host)
+    done = host.run(["basilisk-tap", "doctor", "--json"], user="mac", seconds=SLOW)
+    found = {f["check"]: f["what"] for f in json.loads(done.stdout)["findings"] if f["problem"]}
+    assert f"{card} is wireless" in found["wireless"] and "attach" not in found, done
 
 
 @limit(SLOW)
