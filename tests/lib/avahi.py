@@ -5,6 +5,7 @@ The programs are the machine's, or those that packaging/deps.sh unpacked into bu
 """
 import os
 import shutil
+import socket
 
 from proc import wait_until
 from world import TREE
@@ -51,6 +52,12 @@ def missing():
     return None
 
 
+def answers():
+    """The bus's socket is there before anybody can connect to it."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(BUS_SOCKET) == 0
+
+
 class Avahi:
     """dbus-daemon and avahi-daemon of a host, both answering when this returns."""
 
@@ -66,7 +73,7 @@ class Avahi:
         host.write("/etc/avahi-test/daemon.conf", DAEMON.format(name=host.name, server=server))
         host.write("/etc/avahi/hosts", "")
         self.bus = host.start(["dbus-daemon", "--config-file=/etc/avahi-test/bus.conf", "--nofork"])
-        wait_until(lambda: host.inside(lambda: os.path.exists(BUS_SOCKET)), what="the message bus")
+        wait_until(lambda: host.inside(answers), what="the message bus")
         self.start()
 
     def start(self):
