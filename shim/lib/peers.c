@@ -149,8 +149,10 @@ void peers_remove(struct peers *peers, struct peer *peer)
 
 void peers_trim(struct peers *peers)
 {
-	while (peers->unproven > PEERS_UNPROVEN)
-		peers_remove(peers, oldest_unproven(peers));
+	struct peer *oldest;
+
+	while (peers->unproven > PEERS_UNPROVEN && (oldest = oldest_unproven(peers)))
+		peers_remove(peers, oldest);
 }
 
 struct peer *peers_next(const struct peers *peers, const struct peer *peer)
