@@ -293,6 +293,7 @@ static void need_no_server(struct assembler *a)
 	place(a, EXTENSION);
 	load(a, BPF_B, AT_NETWORK + 41);
 	emit(a, BPF_ALU | BPF_LSH | BPF_K, 3, NEXT, NEXT);
+	/* NOLINTNEXTLINE(misc-redundant-expression): two names of 0 */
 	emit(a, BPF_ALU | BPF_ADD | BPF_K, 48, NEXT, NEXT);
 	emit(a, BPF_MISC | BPF_TAX, 0, NEXT, NEXT);
 	load(a, BPF_B, AT_NETWORK + 40);
