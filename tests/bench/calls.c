@@ -37,24 +37,6 @@ struct end {
 	uint8_t frame[FRAME]; /* to the other end */
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void parse_mac(const char *text, uint8_t *mac)
-{
-	unsigned int b[6];
-
-	if (sscanf(text, "%2x%2x%2x%2x%2x%2x", b, b + 1, b + 2, b + 3, b + 4, b + 5) != 6)
-		exit(2);
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)b[i];
-}
-
 /* A burst of frames and all calls for it. True if all arrived. */
 static bool pass(const struct end *from, const struct end *to, size_t len, int burst)
 {
@@ -76,19 +58,19 @@ static void open_end(struct end *end, const char *way, const char *source)
 	end->frame[12] = 0x88;
 	end->frame[13] = 0xb5;
 	if (strcmp(source, "-") != 0)
-		parse_mac(source, end->way.mac);
+		way_parse_mac(source, end->way.mac);
 	memcpy(end->frame + 6, end->way.mac, 6);
 }
 
 /* Until frames pass both ways; the library needs some for a socket of its own. */
 static void settle(struct end *a, struct end *b)
 {
-	double end = now() + 20;
+	double end = way_now() + 20;
 	int passed = 0;
 
 	memcpy(a->frame, b->way.mac, 6);
 	memcpy(b->frame, a->way.mac, 6);
-	while (passed < 1000 && now() < end)
+	while (passed < 1000 && way_now() < end)
 		passed += pass(a, b, 64, 1) && pass(b, a, 64, 1);
 	if (passed < 1000) {
 		fprintf(stderr, "%d of 1000 frames arrived\n", passed);
@@ -98,12 +80,12 @@ static void settle(struct end *a, struct end *b)
 
 static double batch(const struct end *a, const struct end *b, size_t len, int burst)
 {
-	double start = now();
+	double start = way_now();
 
 	for (int i = 0; i < BATCH; i += burst)
 		if (!pass(a, b, len, burst) || !pass(b, a, len, burst))
 			return 1;
-	return (now() - start) / (2 * BATCH);
+	return (way_now() - start) / (2 * BATCH);
 }
 
 /* Emulators have threads, and their calls cost a little more for it. */
@@ -131,8 +113,8 @@ int main(int argc, char **argv)
 		for (int k = 0; k < KINDS; k++)
 			best[i][k] = 1;
 	}
-	until = now() + atof(argv[1]) / 1e3;
-	while (now() < until)
+	until = way_now() + atof(argv[1]) / 1e3;
+	while (way_now() < until)
 		for (int i = 0; i < ways; i++)
 			for (int k = 0; k < KINDS; k++) {
 				one = batch(&end[i][0], &end[i][1], kinds[k].len, kinds[k].burst);

@@ -31,24 +31,6 @@
 #define BATCHES_MAX 100000
 #define LOST_MS	    100
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void parse_mac(const char *text, uint8_t *mac)
-{
-	unsigned int b[6];
-
-	if (sscanf(text, "%2x%2x%2x%2x%2x%2x", b, b + 1, b + 2, b + 3, b + 4, b + 5) != 6)
-		exit(2);
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)b[i];
-}
-
 static bool is_test(const uint8_t *frame, ssize_t n)
 {
 	return n >= 14 && frame[12] == 0x88 && frame[13] == 0xb5;
@@ -81,16 +63,16 @@ static double round_trip(const struct way *way, uint8_t *frame, size_t len, doub
 {
 	static double trip[TRIPS_MAX];
 	struct pollfd p = { .fd = way->fd, .events = POLLIN };
-	double end = now() + seconds, start;
+	double end = way_now() + seconds, start;
 	static uint32_t number;
 	uint8_t got[FRAME];
 	size_t count = 0;
 	bool back;
 
-	while (now() < end && count < TRIPS_MAX) {
+	while (way_now() < end && count < TRIPS_MAX) {
 		number++;
 		memcpy(frame + 14, &number, 4);
-		start = now();
+		start = way_now();
 		way_send(way, frame, len);
 		for (back = false; !back && poll(&p, 1, LOST_MS) > 0;) {
 			ssize_t n;
@@ -99,7 +81,7 @@ static double round_trip(const struct way *way, uint8_t *frame, size_t len, doub
 				back |= n == (ssize_t)len && memcmp(got + 14, frame + 14, 4) == 0;
 		}
 		if (back)
-			trip[count++] = now() - start;
+			trip[count++] = way_now() - start;
 	}
 	qsort(trip, count, sizeof(trip[0]), by_value);
 	return count ? trip[count / 2] * 1e6 : 0;
@@ -109,12 +91,12 @@ static double throughput(const struct way *way, const uint8_t *frame, size_t len
 {
 	static double batch[BATCHES_MAX];
 	struct pollfd p = { .fd = way->fd, .events = POLLIN };
-	double end = now() + seconds, start = 0;
+	double end = way_now() + seconds, start = 0;
 	uint8_t got[FRAME];
 	int flying = 0, back = 0;
 	size_t count = 0;
 
-	while (now() < end && count < BATCHES_MAX) {
+	while (way_now() < end && count < BATCHES_MAX) {
 		for (; flying < WINDOW; flying++)
 			way_send(way, frame, len);
 		if (poll(&p, 1, LOST_MS) == 0)
@@ -127,8 +109,8 @@ static double throughput(const struct way *way, const uint8_t *frame, size_t len
 		if (back < BATCH && start > 0)
 			continue;
 		if (start > 0)
-			batch[count++] = (now() - start) / back;
-		start = now();
+			batch[count++] = (way_now() - start) / back;
+		start = way_now();
 		back = 0;
 	}
 	qsort(batch, count, sizeof(batch[0]), by_value);
@@ -139,17 +121,17 @@ static double throughput(const struct way *way, const uint8_t *frame, size_t len
 static double cast(const struct way *way, uint8_t *frame, size_t len, double seconds)
 {
 	static double spent[TRIPS_MAX];
-	double end = now() + seconds, start;
+	double end = way_now() + seconds, start;
 	uint8_t group[FRAME];
 	size_t count = 0;
 
 	memcpy(group, frame, sizeof(group));
 	memset(group, 0xff, 6);
 	group[13] = 0xb7; /* not to be echoed */
-	while (now() < end && count < TRIPS_MAX) {
-		start = now();
+	while (way_now() < end && count < TRIPS_MAX) {
+		start = way_now();
 		way_send(way, group, len);
-		spent[count++] = now() - start;
+		spent[count++] = way_now() - start;
 	}
 	qsort(spent, count, sizeof(spent[0]), by_value);
 	return count ? spent[count / 2] * 1e6 : 0;
@@ -169,9 +151,9 @@ static void drain(const struct way *way)
 /* Until the other side answers: each way takes its time to find it. */
 static bool settle(const struct way *way, uint8_t *frame)
 {
-	double end = now() + 20;
+	double end = way_now() + 20;
 
-	while (now() < end)
+	while (way_now() < end)
 		if (round_trip(way, frame, 64, 0.05) > 0)
 			return true;
 	return false;
@@ -204,9 +186,9 @@ int main(int argc, char **argv)
 		echo(&way);
 	if (argc != 5 || strcmp(argv[1], "ask") != 0)
 		return 2;
-	parse_mac(argv[3], frame);
+	way_parse_mac(argv[3], frame);
 	if (strcmp(argv[4], "-") != 0)
-		parse_mac(argv[4], way.mac);
+		way_parse_mac(argv[4], way.mac);
 	memcpy(frame + 6, way.mac, 6);
 	printf("%s\n", settle(&way, frame) ? "settled" : "no answer");
 	fflush(stdout);

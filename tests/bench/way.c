@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TEST_TYPE 0x88b5
@@ -116,4 +117,22 @@ ssize_t way_send(const struct way *way, const void *frame, size_t len)
 	if (way->vde)
 		return way->vde->send(way->vde->connection, frame, len, MSG_DONTWAIT);
 	return write(way->fd, frame, len);
+}
+
+double way_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void way_parse_mac(const char *text, uint8_t *mac)
+{
+	unsigned int b[6];
+
+	if (sscanf(text, "%2x%2x%2x%2x%2x%2x", b, b + 1, b + 2, b + 3, b + 4, b + 5) != 6)
+		exit(2);
+	for (int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
 }

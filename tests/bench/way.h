@@ -33,4 +33,10 @@ void way_open(const char *text, struct way *way);
 ssize_t way_receive(const struct way *way, void *frame, size_t size);
 ssize_t way_send(const struct way *way, const void *frame, size_t len);
 
+/* Seconds of CLOCK_MONOTONIC. */
+double way_now(void);
+
+/* Six bytes from twelve hex digits; ends the program where they are none. */
+void way_parse_mac(const char *text, uint8_t *mac);
+
 #endif

@@ -10,8 +10,8 @@ from wire import BROADCAST, Wire, mac_text
 from world import ALLOW, REFUSE
 
 
-@limit(120)
-def test_two_bridged_and_two_refused_on_three_hosts(world):
+def two_and_two(world):
+    """Two bridged and two refused on three hosts, who know each other and the way to each."""
     lan = world.lan()
     desk = world.host("desk", lan)
     attic = world.host("attic", lan, policy=REFUSE)
@@ -20,6 +20,12 @@ def test_two_bridged_and_two_refused_on_three_hosts(world):
     bridged = {stations[0], stations[2]}
     await_all_know_all(stations)
     await_ways(stations, lambda a, b: "tap" if {a, b} <= bridged else "tunnel")
+    return lan, desk, both, stations, bridged
+
+
+@limit(120)
+def test_two_bridged_and_two_refused_on_three_hosts(world):
+    lan, desk, both, stations, bridged = two_and_two(world)
     check_all_pairs(stations)
     with Wire(world.host("machine", lan)) as wire:
         for number, station in enumerate(stations):
@@ -33,14 +39,7 @@ def test_two_bridged_and_two_refused_on_three_hosts(world):
 def test_no_frame_of_any_pair_is_doubled_while_modes_change(world):
     """As above, with frames from each to each and to all, all the while; one of the bridged loses
     its TAP for good, and the other one's is deleted twice."""
-    lan = world.lan()
-    desk = world.host("desk", lan)
-    attic = world.host("attic", lan, policy=REFUSE)
-    both = world.host("both", lan, policy="allow user mac\ndeny user lisa\n")
-    stations = [Station(desk), Station(attic), Station(both), Station(both, user="lisa")]
-    bridged = {stations[0], stations[2]}
-    await_all_know_all(stations)
-    await_ways(stations, lambda a, b: "tap" if {a, b} <= bridged else "tunnel")
+    lan, desk, both, stations, bridged = two_and_two(world)
     seen, sent, changes = {}, 0, {10: desk, 25: both, 40: both}
     for round_ in range(60):
         if round_ in changes:
