@@ -137,7 +137,9 @@ class Emulator:
         return True
 
     def hello(self, wire, seconds=15.0, online=False):
-        """Await this Mac's hello on the wire, known by its answer to nobody else's start."""
+        """Await a hello that this Mac sends from now on: an earlier one, not yet read here, would
+        say nothing about a TAP or peer that has been taken away since."""
+        wire.drain()
         wanted = testproto.online if online else testproto.hello
         found = wire.expect(wanted(self.mac), seconds)
         self.mac = found.mac
