@@ -50,8 +50,8 @@ $(B)/shim/%.o: ALL_CFLAGS += -fexceptions -funwind-tables -pthread \
 	-DHELPER_PATH='"$(helper_path)"' -DPRELOAD_PATH='"$(preload_path)"' \
 	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))
 $(B)/shim/preload/%.o $(B)/shim/cli/%.o: ALL_CFLAGS += -Ishim/lib
-$(B)/helper/%.o: ALL_CFLAGS += -fPIE -DPOLICY_DIR='"$(sysconfdir)/basilisk-tap"' \
-	-I$(B)/gen $(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
+policy_dir = -DPOLICY_DIR='"$(sysconfdir)/basilisk-tap"'
+$(B)/helper/%.o: ALL_CFLAGS += -fPIE $(policy_dir) -I$(B)/gen $(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -103,7 +103,7 @@ $(B)/basilisk-tap: $(CLI) $(B)/libbasilisk-tap.a
 # One program for each tests/unit/test_*.c; the helper's objects but its main() for test_helper_*.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 unit: $(UNIT)
-$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -I$(B)/gen -pthread \
+$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -I$(B)/gen -pthread $(policy_dir) \
 	$(shell $(PKG_CONFIG) --cflags check $(LIB_PKG) $(HELPER_PKG))
 $(B)/tests/test_helper_%: $(B)/tests/unit/test_helper_%.o $(filter-out $(B)/helper/main.o,$(HELPER)) $(PROTO)
 	$(say) LD $@

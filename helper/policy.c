@@ -24,10 +24,11 @@ struct line {
 	struct outcome *outcome;
 };
 
+/* @word: one that the line has. */
 static int bad(const struct line *line, size_t word, const char *why)
 {
 	return outcome_set(line->outcome, OUTCOME_BAD_POLICY, "%s:%u: '%.40s' %s", POLICY_FILE,
-			   line->number, word < line->words ? line->word[word] : "", why);
+			   line->number, line->word[word], why);
 }
 
 static int set_name(const struct line *line, char *to)
