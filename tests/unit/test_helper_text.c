@@ -107,6 +107,7 @@ END_TEST
 	"many:x:4294967295:7:\n"                                                                   \
 	"nogroup:x:8:\n"                                                                           \
 	"oddgroup:x:9:ten:\n"                                                                      \
+	"nobodys:x:10:4294967295:\n"                                                               \
 	"mac:x:1001:101:\n"                                                                        \
 	"last:x:12"
 
@@ -141,6 +142,7 @@ START_TEST(test_group_of_a_name_is_the_fourth_field)
 	ck_assert_int_eq(text_find_group_of(&text, "nogroup", &id), -ENOENT);
 	ck_assert_int_eq(text_find_group_of(&text, "last", &id), -ENOENT);
 	ck_assert_int_eq(text_find_group_of(&text, "oddgroup", &id), -EINVAL);
+	ck_assert_int_eq(text_find_group_of(&text, "nobodys", &id), -EINVAL);
 	ck_assert_uint_eq(id, 77);
 	ck_assert_int_eq(text_find_group_of(&text, "mac", &id), 0);
 	ck_assert_uint_eq(id, 100);
@@ -155,6 +157,7 @@ START_TEST(test_number_leads_to_the_first_name_that_fits)
 
 	fill_text(&text, PASSWD);
 	ck_assert_int_eq(text_find_id(&text, 77, name, sizeof(name)), -ENOENT);
+	ck_assert_int_eq(text_find_id(&text, UINT32_MAX, name, sizeof(name)), -ENOENT);
 	ck_assert_int_eq(text_find_id(&text, 8, name, sizeof(name)), -ENOSPC);
 	ck_assert_int_eq(text_find_id(&text, 12, name, 4), -ENOSPC);
 	ck_assert_str_eq(name, "same");
