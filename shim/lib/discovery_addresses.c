@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * discovery_addresses.c: see discovery_addresses.h. The kernel says by netlink that something
- * changed; what it is now is then asked for anew, so that a message lost does no harm.
+ * discovery_addresses.c: see discovery_addresses.h. All is asked for anew at each change, so that a
+ * message lost does no harm.
  */
 #include "discovery_addresses.h"
+#include "link_news.h"
 #include "loop.h"
-#include "standard.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#define GATHER_MS 20 /* addresses come in bursts */
-#define RETRY_MS  1000
+#define QUIET_MS 20 /* addresses come in bursts */
+#define RETRY_MS 1000
 
 /* What was told of one interface. */
 struct interface {
@@ -35,9 +32,8 @@ struct addresses {
 	const AvahiPoll *poll;
 	addresses_changed changed;
 	void *user;
-	int netlink;
-	AvahiWatch *watch;
-	AvahiTimeout *timer;
+	struct link_news *news;
+	AvahiTimeout *timer; /* when to look again without news */
 	struct interface *told;
 };
 
@@ -133,12 +129,12 @@ static void tell(struct addresses *a, struct interface *told, const struct inter
 	a->changed(a->user, told->index, told->address, n);
 }
 
-static void on_timer(AvahiTimeout *timer, void *user)
+/* Tells what has changed since the last time. */
+static void on_news(void *user)
 {
 	struct addresses *a = user;
 	struct interface *now = NULL;
 
-	(void)timer;
 	if (read_all(&now) < 0) {
 		schedule(a, RETRY_MS);
 		free_list(now);
@@ -166,51 +162,33 @@ static void on_timer(AvahiTimeout *timer, void *user)
 	free_list(now);
 }
 
-static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *user)
+static void on_timer(AvahiTimeout *timer, void *user)
 {
-	char buffer[8192];
-
-	(void)watch;
-	(void)events;
-	while (recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) > 0)
-		;
-	schedule(user, GATHER_MS);
+	(void)timer;
+	on_news(user);
 }
 
 int addresses_new(const AvahiPoll *poll, addresses_changed changed, void *user,
 		  struct addresses **addresses)
 {
-	const struct sockaddr_nl groups = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-	};
 	struct addresses *a = calloc(1, sizeof(*a));
-	int error;
+	int error = -ENOMEM;
 
 	if (!a)
-		return -ENOMEM;
+		return error;
 	a->poll = poll;
 	a->changed = changed;
 	a->user = user;
-	a->netlink = standard_avoid(
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-	if (a->netlink < 0 ||
-	    bind(a->netlink, (const struct sockaddr *)&groups, sizeof(groups)) < 0) {
-		error = -errno;
-		goto out;
-	}
-	a->watch = poll->watch_new(poll, a->netlink, AVAHI_WATCH_IN, on_netlink, a);
 	a->timer = poll->timeout_new(poll, NULL, on_timer, a);
-	if (!a->watch || !a->timer) {
-		error = -ENOMEM;
-		goto out;
+	if (a->timer)
+		error = link_news_start(poll, QUIET_MS, on_news, a, &a->news);
+	if (error < 0) {
+		addresses_free(a);
+		return error;
 	}
 	schedule(a, 0);
 	*addresses = a;
 	return 0;
-out:
-	addresses_free(a);
-	return error;
 }
 
 void addresses_again(struct addresses *addresses)
@@ -224,12 +202,9 @@ void addresses_free(struct addresses *addresses)
 {
 	if (!addresses)
 		return;
-	if (addresses->watch)
-		addresses->poll->watch_free(addresses->watch);
+	link_news_stop(addresses->news);
 	if (addresses->timer)
 		addresses->poll->timeout_free(addresses->timer);
-	if (addresses->netlink >= 0)
-		close(addresses->netlink);
 	free_list(addresses->told);
 	free(addresses);
 }

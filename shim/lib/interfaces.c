@@ -2,15 +2,14 @@
 /*
  * interfaces.c: see interfaces.h.
  *
- * rtnetlink only says that something has changed; what there is now is then asked anew, so that no
- * lost or misread message leaves us with an old picture.
+ * What there is, is asked anew at each change, so that no lost or misread message leaves us with an
+ * old picture.
  */
 #include "interfaces.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/if_packet.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -18,11 +17,11 @@
 #include <unistd.h>
 
 #include "bytes.h"
-#include "loop.h"
+#include "link_news.h"
 #include "siphash.h"
 
 #define PREFIXES_MAX 64
-#define SETTLE_MS    100 /* changes come in groups: one answer for each group */
+#define QUIET_MS     100 /* changes come in groups: one answer for each group */
 
 struct prefix {
 	struct address address;
@@ -30,12 +29,9 @@ struct prefix {
 };
 
 struct interfaces {
-	const AvahiPoll *poll;
 	struct interfaces_events events;
 	void *user;
-	int netlink;
-	AvahiWatch *watch;
-	AvahiTimeout *settle;
+	struct link_news *news;
 	unsigned int count;
 	struct prefix prefix[PREFIXES_MAX];
 };
@@ -88,76 +84,40 @@ static void read_prefixes(struct interfaces *in)
 	freeifaddrs(list);
 }
 
-static void on_settled(AvahiTimeout *timeout, void *user)
+static void on_news(void *user)
 {
 	struct interfaces *in = user;
 
-	in->poll->timeout_update(timeout, NULL);
 	read_prefixes(in);
 	if (in->events.changed)
 		in->events.changed(in->user);
 }
 
-static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
-{
-	struct interfaces *in = user;
-	char message[8192];
-	struct timeval soon;
-
-	(void)watch;
-	(void)event;
-	/* an overrun (ENOBUFS) is a change as well */
-	while (recv(fd, message, sizeof(message), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
-		;
-	loop_after(&soon, SETTLE_MS);
-	in->poll->timeout_update(in->settle, &soon);
-}
-
 int interfaces_start(const AvahiPoll *poll, const struct interfaces_events *events, void *user,
 		     struct interfaces **interfaces)
 {
-	struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
-				      .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-						   RTMGRP_IPV6_IFADDR };
 	struct interfaces *in = calloc(1, sizeof(*in));
 	int err;
 
 	if (!in)
 		return -ENOMEM;
-	in->poll = poll;
 	in->events = *events;
 	in->user = user;
-	in->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (in->netlink < 0 ||
-	    bind(in->netlink, (const struct sockaddr *)&groups, sizeof(groups)) < 0) {
-		err = -errno;
-		goto out;
+	err = link_news_start(poll, QUIET_MS, on_news, in, &in->news);
+	if (err) {
+		free(in);
+		return err;
 	}
-	err = -ENOMEM;
-	in->settle = poll->timeout_new(poll, NULL, on_settled, in);
-	if (!in->settle)
-		goto out;
-	in->watch = poll->watch_new(poll, in->netlink, AVAHI_WATCH_IN, on_netlink, in);
-	if (!in->watch)
-		goto out;
 	read_prefixes(in);
 	*interfaces = in;
 	return 0;
-out:
-	interfaces_stop(in);
-	return err;
 }
 
 void interfaces_stop(struct interfaces *interfaces)
 {
 	if (!interfaces)
 		return;
-	if (interfaces->watch)
-		interfaces->poll->watch_free(interfaces->watch);
-	if (interfaces->settle)
-		interfaces->poll->timeout_free(interfaces->settle);
-	if (interfaces->netlink >= 0)
-		close(interfaces->netlink);
+	link_news_stop(interfaces->news);
 	free(interfaces);
 }
 
