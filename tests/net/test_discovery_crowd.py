@@ -9,7 +9,7 @@ import time
 import avahi
 import sanitize
 from avahi import Avahi
-from case import Skip, limit, needs
+from case import SLOWER, Skip, limit, needs
 from proc import wait_until
 from world import BUILD, REFUSE, TREE
 
@@ -46,6 +46,7 @@ def start(host, path, count, others, seconds):
 
 
 def all_know_all(world, each, seconds, daemon=False):
+    seconds *= SLOWER
     lan = world.lan()
     hosts = [world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar")]
     path = program(world)
