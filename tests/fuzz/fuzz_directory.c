@@ -21,7 +21,7 @@ static struct {
 	unsigned int refuse; /* so many more questions */
 } t;
 
-static int ask(void *user, struct question *question)
+unseen static int ask(void *user, struct question *question)
 {
 	(void)user;
 	insist(!question->handle);
@@ -35,7 +35,7 @@ static int ask(void *user, struct question *question)
 	return 0;
 }
 
-static void forget(void *user, struct question *question)
+unseen static void forget(void *user, struct question *question)
 {
 	(void)user;
 	for (unsigned int i = 0; i < t.n; i++) {
@@ -53,7 +53,7 @@ static struct mac guest_mac(unsigned int n)
 	return (struct mac){ { 0xb2, 1, 1, 1, 0, (uint8_t)(n % GUESTS) } };
 }
 
-static bool is_own(void *user, const char *name)
+unseen static bool is_own(void *user, const char *name)
 {
 	struct mac own = guest_mac(0);
 	char ours[RECORD_INSTANCE_SIZE];
@@ -63,7 +63,7 @@ static bool is_own(void *user, const char *name)
 	return strcasecmp(name, records_instance(&own, ours)) == 0;
 }
 
-static void on_guest(void *user, const struct txt *txt, const struct sockaddr_in6 *addresses,
+unseen static void on_guest(void *user, const struct txt *txt, const struct sockaddr_in6 *addresses,
 		     size_t n)
 {
 	(void)user;
@@ -80,7 +80,7 @@ static void on_guest(void *user, const struct txt *txt, const struct sockaddr_in
 }
 
 /* The answer that belongs to a question: of a guest, a host, an address that the input names. */
-static size_t well_formed(const struct question *q, struct input *in, uint8_t *data)
+unseen static size_t well_formed(const struct question *q, struct input *in, uint8_t *data)
 {
 	struct txt txt = { .mac = guest_mac(take_byte(in)), .port = 6066 };
 	struct record records[RECORDS_OF_SERVICE];

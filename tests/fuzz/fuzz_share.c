@@ -38,7 +38,7 @@ int network_start(const AvahiPoll *poll, const char *host, const struct network_
 	return 0;
 }
 
-void network_publish(struct network *n, struct publication *publication)
+unseen void network_publish(struct network *n, struct publication *publication)
 {
 	insist(n == &network && mac_is_guest(&publication->txt.mac));
 	for (unsigned int i = 0; i < n->n; i++)
@@ -48,7 +48,7 @@ void network_publish(struct network *n, struct publication *publication)
 	n->published[n->n++] = publication;
 }
 
-void network_withdraw(struct network *n, struct publication *publication)
+unseen void network_withdraw(struct network *n, struct publication *publication)
 {
 	insist(n == &network);
 	for (unsigned int i = 0; i < n->n; i++) {
@@ -75,7 +75,7 @@ struct told {
 
 static struct told told[2];
 
-static void told_found(void *user, const struct txt *txt, const struct sockaddr_in6 *address)
+unseen static void told_found(void *user, const struct txt *txt, const struct sockaddr_in6 *address)
 {
 	struct told *t = user;
 
@@ -88,7 +88,7 @@ static void told_found(void *user, const struct txt *txt, const struct sockaddr_
 	t->mac[t->n++] = txt->mac;
 }
 
-static void told_lost(void *user, const struct mac *mac)
+unseen static void told_lost(void *user, const struct mac *mac)
 {
 	struct told *t = user;
 
@@ -101,7 +101,7 @@ static void told_lost(void *user, const struct mac *mac)
 	insist(!"who is lost was found");
 }
 
-static void told_state(void *user, const char *line)
+unseen static void told_state(void *user, const char *line)
 {
 	(void)user;
 	insist(strlen(line) < DISCOVERY_LINE_SIZE);
@@ -120,7 +120,7 @@ static int listener = -1;
 static struct sockaddr_un listener_name;
 static socklen_t listener_len;
 
-static void start(struct role *r, unsigned int n)
+unseen static void start(struct role *r, unsigned int n)
 {
 	static const struct discovery_events known_events = { .found = on_found, .lost = on_lost };
 
@@ -137,7 +137,7 @@ static void start(struct role *r, unsigned int n)
 }
 
 /* The share, at a name of its own: any number of these may run. */
-static void open_share(void)
+unseen static void open_share(void)
 {
 	static const struct share_events events = { on_joined, on_request, on_left };
 	struct share *share = calloc(1, sizeof(*share));
@@ -161,7 +161,7 @@ static void open_share(void)
 		other_end[i] = -1;
 }
 
-static void open_link(void)
+unseen static void open_link(void)
 {
 	static const struct link_events events = { on_answer, on_down };
 	struct link *link = calloc(1, sizeof(*link));
@@ -177,7 +177,7 @@ static void open_link(void)
 }
 
 /* What the loop would do for everybody whose socket has something. False: nobody's has. */
-static bool turn(void)
+unseen static bool turn(void)
 {
 	struct pollfd fds[STILL_MAX];
 	struct AvahiWatch *watch[STILL_MAX];
@@ -295,7 +295,7 @@ static void step(struct input *in)
 }
 
 /* Each of those who announce is published once, and nobody else. */
-static void check(void)
+unseen static void check(void)
 {
 	unsigned int announced = 1; /* the speaker */
 

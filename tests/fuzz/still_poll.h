@@ -29,7 +29,7 @@ struct AvahiTimeout {
 static struct AvahiWatch still_watch[STILL_MAX];
 static struct AvahiTimeout still_timeout[STILL_MAX];
 
-static AvahiWatch *still_watch_new(const AvahiPoll *api, int fd, AvahiWatchEvent events,
+unseen static AvahiWatch *still_watch_new(const AvahiPoll *api, int fd, AvahiWatchEvent events,
 				   AvahiWatchCallback callback, void *user)
 {
 	(void)api;
@@ -42,24 +42,24 @@ static AvahiWatch *still_watch_new(const AvahiPoll *api, int fd, AvahiWatchEvent
 	return NULL;
 }
 
-static void still_watch_update(AvahiWatch *watch, AvahiWatchEvent events)
+unseen static void still_watch_update(AvahiWatch *watch, AvahiWatchEvent events)
 {
 	insist(watch->callback);
 	watch->events = events;
 }
 
-static AvahiWatchEvent still_watch_get_events(AvahiWatch *watch)
+unseen static AvahiWatchEvent still_watch_get_events(AvahiWatch *watch)
 {
 	return watch->events;
 }
 
-static void still_watch_free(AvahiWatch *watch)
+unseen static void still_watch_free(AvahiWatch *watch)
 {
 	insist(watch->callback);
 	*watch = (struct AvahiWatch){ .fd = -1 };
 }
 
-static AvahiTimeout *still_timeout_new(const AvahiPoll *api, const struct timeval *at,
+unseen static AvahiTimeout *still_timeout_new(const AvahiPoll *api, const struct timeval *at,
 				       AvahiTimeoutCallback callback, void *user)
 {
 	(void)api;
@@ -72,13 +72,13 @@ static AvahiTimeout *still_timeout_new(const AvahiPoll *api, const struct timeva
 	return NULL;
 }
 
-static void still_timeout_update(AvahiTimeout *timeout, const struct timeval *at)
+unseen static void still_timeout_update(AvahiTimeout *timeout, const struct timeval *at)
 {
 	insist(timeout->used);
 	timeout->set = at != NULL;
 }
 
-static void still_timeout_free(AvahiTimeout *timeout)
+unseen static void still_timeout_free(AvahiTimeout *timeout)
 {
 	insist(timeout->used);
 	*timeout = (struct AvahiTimeout){ 0 };
@@ -95,7 +95,7 @@ static const AvahiPoll still_poll = {
 };
 
 /* All that is due happens, once. */
-static inline void still_time_passes(void)
+unseen static inline void still_time_passes(void)
 {
 	for (int i = 0; i < STILL_MAX; i++) {
 		if (!still_timeout[i].used || !still_timeout[i].set)
@@ -106,7 +106,7 @@ static inline void still_time_passes(void)
 }
 
 /* Nothing is left of what was noted. */
-static inline void still_check_empty(void)
+unseen static inline void still_check_empty(void)
 {
 	for (int i = 0; i < STILL_MAX; i++)
 		insist(!still_watch[i].callback && !still_timeout[i].used);
