@@ -255,7 +255,10 @@ static int plan_bridge(struct nl *route, struct nl *generic, struct plan *plan,
 	    strcmp(master.name, UPLINK_BRIDGE) != 0)
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s already",
 				   up->name, master.name);
-	if (used < 0 || is_wireless(generic, up->index))
+	if (used < 0)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "the addresses of %s: %s", up->name,
+				   strerror(-used));
+	if (is_wireless(generic, up->index))
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
 				   "%s is wireless and cannot be bridged", up->name);
 	plan->attach = ATTACH_BRIDGE;
