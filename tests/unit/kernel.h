@@ -59,12 +59,12 @@ static inline void kernel_reset(void)
 static inline struct nlmsghdr *kernel_tell(uint16_t request, uint16_t type, const void *header,
 					   size_t len)
 {
-	struct kernel_told *told = &kernel.told[kernel.count], *before = told - 1;
+	struct kernel_told *told = &kernel.told[kernel.count];
 	uint8_t *at = kernel.bytes;
 
 	ck_assert_uint_lt(kernel.count, KERNEL_TOLD_MAX);
 	if (kernel.count++)
-		at = (uint8_t *)before->message + MNL_ALIGN(before->message->nlmsg_len);
+		at = (uint8_t *)told[-1].message + MNL_ALIGN(told[-1].message->nlmsg_len);
 	ck_assert(at <= kernel.bytes + sizeof(kernel.bytes) - 1000);
 	told->request = request;
 	told->message = mnl_nlmsg_put_header(at);
