@@ -26,7 +26,7 @@ HARDEN := $(filter-out -fcf-protection,$(HARDEN))
 endif
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -Iproto \
-	-DVERSION='"$(VERSION)"' -D_GNU_SOURCE
+	-DVERSION='"$(VERSION)"' -DPOLICY_DIR='"$(sysconfdir)/basilisk-tap"' -D_GNU_SOURCE
 B := build
 # V=1 shows the commands
 Q = $(if $(V),,@)
@@ -50,15 +50,19 @@ $(B)/shim/%.o: ALL_CFLAGS += -fexceptions -funwind-tables -pthread \
 	-DHELPER_PATH='"$(helper_path)"' -DPRELOAD_PATH='"$(preload_path)"' \
 	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))
 $(B)/shim/preload/%.o $(B)/shim/cli/%.o: ALL_CFLAGS += -Ishim/lib
-policy_dir = -DPOLICY_DIR='"$(sysconfdir)/basilisk-tap"'
-$(B)/helper/%.o: ALL_CFLAGS += -fPIE $(policy_dir) -I$(B)/gen $(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
+$(B)/helper/%.o: ALL_CFLAGS += -fPIE -I$(B)/gen $(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
-$(B)/basilisk-tap-helper: $(HELPER) $(PROTO)
+# An archive: each program has of it what it uses.
+$(B)/proto.a: $(PROTO)
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/basilisk-tap-helper: $(HELPER) $(B)/proto.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG))
 
@@ -87,11 +91,11 @@ $(B)/helper/program.o: $(B)/gen/programs.h
 $(B)/libbasilisk-tap.a: $(LIB) $(PROTO)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(B)/libbasilisk-tap.so.0: $(LIB) $(PROTO) shim/lib/basilisk-tap.map
+$(B)/libbasilisk-tap.so.0: $(LIB) $(B)/proto.a shim/lib/basilisk-tap.map
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,-z,nodelete \
 		-Wl,-soname,libbasilisk-tap.so.0 \
-		-Wl,--version-script=shim/lib/basilisk-tap.map -o $@ $(LIB) $(PROTO) $(LIB_LIBS)
+		-Wl,--version-script=shim/lib/basilisk-tap.map -o $@ $(LIB) $(B)/proto.a $(LIB_LIBS)
 $(B)/basilisk-tap-preload.so: $(PRELOAD) $(B)/libbasilisk-tap.a shim/preload/preload.map
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -shared $(HARDEN_LD) $(LDFLAGS) -Wl,--version-script=shim/preload/preload.map \
@@ -103,7 +107,7 @@ $(B)/basilisk-tap: $(CLI) $(B)/libbasilisk-tap.a
 # One program for each tests/unit/test_*.c; the helper's objects but its main() for test_helper_*.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 unit: $(UNIT)
-$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -I$(B)/gen -pthread $(policy_dir) \
+$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -I$(B)/gen -pthread \
 	$(shell $(PKG_CONFIG) --cflags check $(LIB_PKG) $(HELPER_PKG))
 $(B)/tests/test_helper_%: $(B)/tests/unit/test_helper_%.o $(filter-out $(B)/helper/main.o,$(HELPER)) $(PROTO)
 	$(say) LD $@

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "handover.h"
 
 #define OWN_USER "_basilisk-tap"
@@ -28,7 +29,7 @@ void decide_note_caller(struct run *run)
 
 void decide_own_user(struct run *run, uint32_t *user, uint32_t *group)
 {
-	if (run->early.users > 0 && text_read(&run->users, run->early.users) == 0 &&
+	if (files_read(&run->users, run->early.users) == 0 &&
 	    text_find_name(&run->users, OWN_USER, user) == 0 && *user != 0 &&
 	    text_find_group_of(&run->users, OWN_USER, group) == 0 && *group != 0)
 		return;
@@ -41,40 +42,12 @@ bool decide_needs_privilege(const struct run *run)
 	       run->request.verb == REQUEST_RELEASE;
 }
 
-/*
- * The bytes that tell this host from others: /etc/machine-id, or its name where there is none. A
- * file that is there but cannot be read must not make it another host.
- */
-static int read_host(struct run *run)
-{
-	char name[HOST_NAME_MAX + 1] = "";
-	const char *identity = run->scratch.bytes;
-	size_t len = 0;
-	int err = run->early.machine;
-
-	if (err >= 0) {
-		err = text_read(&run->scratch, run->early.machine);
-		len = mac_identity_len(identity, run->scratch.len);
-	}
-	if (err < 0 && err != -ENOENT)
-		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "/etc/machine-id: %s",
-				   strerror(-err));
-	if (err || len == 0) {
-		gethostname(name, sizeof(name) - 1);
-		identity = name;
-		len = strlen(name);
-	}
-	run->host = mac_host(identity, len);
-	return 0;
-}
-
 int decide_read_files(struct run *run)
 {
-	if (run->early.groups < 0 || text_read(&run->groups, run->early.groups))
-		run->groups.len = 0;
-	policy_load(&run->policy, run->early.policy, &run->users, &run->groups, &run->scratch,
-		    &run->policy_outcome);
-	return read_host(run);
+	files_read(&run->groups, run->early.groups);
+	files_policy(&run->policy, run->early.policy, &run->users, &run->groups, &run->scratch,
+		     &run->policy_outcome);
+	return files_host(&run->host, run->early.machine, &run->scratch, &run->outcome);
 }
 
 /* Every reason to refuse that is known before the network is looked at, the plainest first. */
@@ -109,10 +82,8 @@ static int distrust_peer(struct run *run, struct outcome *refusal)
 	struct caller *caller = &run->caller;
 	const size_t room = sizeof(caller->groups) / sizeof(caller->groups[0]);
 	char name[LOGIN_NAME_MAX];
-	int err = run->early.lent, count;
+	int err = files_read(&run->scratch, run->early.lent), count;
 
-	if (err >= 0)
-		err = text_read(&run->scratch, err);
 	if (err && err != -ENOENT)
 		return outcome_set(refusal, OUTCOME_SYSTEM, "/etc/subuid: %s", strerror(-err));
 	if (!err && text_has_range(&run->scratch, caller->uid))

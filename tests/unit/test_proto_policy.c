@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_policy.c: helper.conf, line by line, and what it says of a caller. One line that is
+ * test_proto_policy.c: helper.conf, line by line, and what it says of a caller. One line that is
  * not understood, and nobody is allowed.
  */
-#include <errno.h>
 #include <stdio.h>
 
-#include "helper_text.h"
+#include "text_test.h"
 #include "policy.h"
 
 static struct text text, users, groups;
@@ -207,40 +206,6 @@ START_TEST(test_numbers_and_guests_have_their_range)
 }
 END_TEST
 
-static int load(int fd)
-{
-	have_names();
-	outcome = (struct outcome){ .code = OUTCOME_OK };
-	fill_text(&text, "allow all");
-	return policy_load(&policy, fd, &users, &groups, &text, &outcome);
-}
-
-START_TEST(test_policy_that_is_missing_or_unreadable_allows_root_alone)
-{
-	int writable = file_of("allow all", 9, 0646), good = file_of("allow all\n", 10, 0644);
-	int bad = file_of("allow all\nperhaps", 17, 0644);
-
-	ck_assert_int_eq(load(-ENOENT), 0);
-	ck_assert(policy.missing && !policy.rule_count);
-	ck_assert_int_eq(load(-ELOOP), -1);
-	ck_assert_str_eq(outcome.what, POLICY_FILE ": Too many levels of symbolic links");
-	ck_assert(!policy.missing && !policy.rule_count);
-	ck_assert_int_eq(load(writable), -1);
-	ck_assert_str_eq(outcome.what,
-			 POLICY_FILE ": is not a file of root's that only root may write");
-	ck_assert(outcome.code == OUTCOME_BAD_POLICY && !policy.missing && !policy.rule_count);
-	if (geteuid() == 0) {
-		ck_assert_int_eq(load(good), 0);
-		ck_assert(!policy.missing && policy.rule_count == 1);
-		ck_assert_int_eq(load(bad), -1);
-		ck_assert(!policy.missing && !policy.rule_count);
-	}
-	close(writable);
-	close(good);
-	close(bad);
-}
-END_TEST
-
 START_TEST(test_refusal_says_which_line_or_that_none)
 {
 	caller.uid = 1000;
@@ -257,7 +222,8 @@ START_TEST(test_refusal_says_which_line_or_that_none)
 	ck_assert_int_eq(policy_permit(&policy, &caller, &outcome), -1);
 	ck_assert_int_eq(outcome.code, OUTCOME_DENIED);
 	ck_assert_str_eq(outcome.what, "no line of " POLICY_FILE " matches user 1000");
-	ck_assert_int_eq(load(-ENOENT), 0);
+	ck_assert_int_eq(parse(""), 0);
+	policy.missing = true;
 	ck_assert_int_eq(policy_permit(&policy, &caller, &outcome), -1);
 	ck_assert_int_eq(outcome.code, OUTCOME_NO_POLICY);
 }
@@ -274,9 +240,8 @@ int main(void)
 		test_uplink_is_found_or_named_or_none_and_the_last_counts,
 		test_attach_is_one_that_can_be_asked_for,
 		test_numbers_and_guests_have_their_range,
-		test_policy_that_is_missing_or_unreadable_allows_root_alone,
 		test_refusal_says_which_line_or_that_none,
 	};
 
-	return run_tests("helper/policy", tests, COUNT(tests));
+	return run_tests("proto/policy", tests, COUNT(tests));
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * policy.h: /etc/basilisk-tap/helper.conf: who may have a TAP, and how it reaches the LAN.
- * The grammar is in helper.conf(5).
+ * The grammar is in helper.conf(5). The helper decides by it; what --check prints is the same.
  */
-#ifndef BASILISK_TAP_HELPER_POLICY_H
-#define BASILISK_TAP_HELPER_POLICY_H
+#ifndef BASILISK_TAP_PROTO_POLICY_H
+#define BASILISK_TAP_PROTO_POLICY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,13 +62,6 @@ struct decision {
  */
 int policy_parse(struct policy *policy, struct text *text, struct text *users, struct text *groups,
 		 struct outcome *outcome);
-
-/*
- * Reads the policy at @fd (-ENOENT: there is none; another negative errno: it does not open),
- * as policy_parse(). @scratch is overwritten.
- */
-int policy_load(struct policy *policy, int fd, struct text *users, struct text *groups,
-		struct text *scratch, struct outcome *outcome);
 
 /* First match wins; who matches nothing is refused; root is always allowed. */
 struct decision policy_decide(const struct policy *policy, const struct caller *caller);

@@ -5,7 +5,6 @@
  */
 #include "policy.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "mac.h"
@@ -179,22 +178,6 @@ int policy_parse(struct policy *policy, struct text *text, struct text *users, s
 	if (err)
 		policy->rule_count = 0;
 	return err;
-}
-
-int policy_load(struct policy *policy, int fd, struct text *users, struct text *groups,
-		struct text *scratch, struct outcome *outcome)
-{
-	int err = fd < 0 ? fd : text_read(scratch, fd);
-
-	if (err)
-		scratch->len = scratch->at = 0;
-	policy_parse(policy, scratch, users, groups, outcome);
-	policy->missing = err == -ENOENT;
-	if (err && !policy->missing)
-		outcome_set(outcome, OUTCOME_BAD_POLICY, "%s: %s", POLICY_FILE,
-			    err == -EACCES ? "is not a file of root's that only root may write" :
-					     strerror(-err));
-	return outcome->code ? -1 : 0;
 }
 
 static bool is_in_group(const struct caller *caller, uint32_t gid)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * text.h: text files of root's, read whole and taken apart in place.
+ * text.h: a text file as a whole, taken apart in place. helper/files.h reads them.
  */
-#ifndef BASILISK_TAP_HELPER_TEXT_H
-#define BASILISK_TAP_HELPER_TEXT_H
+#ifndef BASILISK_TAP_PROTO_TEXT_H
+#define BASILISK_TAP_PROTO_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,12 +16,6 @@ struct text {
 	char bytes[TEXT_MAX + 1];
 	size_t len, at;
 };
-
-/*
- * Reads the regular file open at @fd from its beginning. 0, -EACCES (not root's, or others may
- * write it), -EFBIG, -EILSEQ (a NUL byte: what follows would be invisible), or another errno.
- */
-int text_read(struct text *text, int fd);
 
 /* The next piece up to @end or the text's end, NUL-terminated; NULL after the last. */
 char *text_next(struct text *text, char end);

@@ -1,87 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_text.c: files of root's, read whole; and passwd(5), group(5) and subuid(5), also as
- * hands have mistyped them.
+ * test_proto_text.c: passwd(5), group(5) and subuid(5), also as hands have mistyped them.
  */
 #include <errno.h>
 
-#include "helper_text.h"
+#include "text_test.h"
 
 static struct text text;
-
-static int read_file(const char *path, int flags)
-{
-	/* NOLINTNEXTLINE(android-cloexec-open): no program is ever executed */
-	int fd = open(path, flags), err;
-
-	ck_assert_int_ge(fd, 0);
-	text.len = 7;
-	err = text_read(&text, fd);
-	ck_assert(err == 0 || text.len == 0);
-	close(fd);
-	return err;
-}
-
-START_TEST(test_only_a_whole_text_that_root_alone_may_write_is_read)
-{
-	ck_assert_int_eq(text_read(&text, -1), -EBADF);
-	ck_assert_int_eq(read_file("/etc/passwd", O_RDONLY), 0);
-	ck_assert_uint_gt(text.len, 0);
-	ck_assert_uint_eq(text.bytes[text.len], '\0');
-	ck_assert_int_eq(read_file("/etc", O_RDONLY), -EACCES);
-	ck_assert_int_eq(read_file("/dev/null", O_RDONLY), -EACCES);
-	/* fstat() knows it, and it cannot be read */
-	ck_assert_int_eq(read_file("/etc/passwd", O_PATH), -EBADF);
-	/* programs: large files of root's, and with NUL bytes */
-	ck_assert_int_eq(read_file("/bin/bash", O_RDONLY), -EFBIG);
-	ck_assert_int_eq(read_file("/bin/true", O_RDONLY), -EILSEQ);
-}
-END_TEST
-
-START_TEST(test_text_that_others_own_or_write_is_not_read)
-{
-	static const mode_t writable[] = { 0664, 0646, 0620, 0602, 0666 };
-	int fd = file_of("1", 1, 0644);
-
-	if (geteuid() == 0) {
-		ck_assert_int_eq(text_read(&text, fd), 0);
-		ck_assert_int_eq(fchown(fd, 7001, 0), 0);
-	}
-	ck_assert_int_eq(text_read(&text, fd), -EACCES);
-	close(fd);
-	for (size_t i = 0; i < COUNT(writable); i++) {
-		fd = file_of("1", 1, writable[i]);
-		ck_assert_int_eq(text_read(&text, fd), -EACCES);
-		close(fd);
-	}
-}
-END_TEST
-
-START_TEST(test_text_is_read_to_its_last_byte)
-{
-	static char bytes[TEXT_MAX];
-	int fd;
-
-	if (geteuid())
-		return;
-	memset(bytes, 'x', sizeof(bytes));
-	fd = file_of(bytes, TEXT_MAX - 1, 0600);
-	ck_assert_int_eq(text_read(&text, fd), 0);
-	ck_assert_uint_eq(text.len, TEXT_MAX - 1);
-	ck_assert_int_eq(text_read(&text, fd), 0); /* once more: from its beginning */
-	ck_assert_uint_eq(text.len, TEXT_MAX - 1);
-	close(fd);
-	fd = file_of(bytes, TEXT_MAX, 0600);
-	ck_assert_int_eq(text_read(&text, fd), -EFBIG);
-	ck_assert_uint_eq(text.len, 0);
-	close(fd);
-	bytes[4000] = '\0';
-	fd = file_of(bytes, 4001, 0600);
-	ck_assert_int_eq(text_read(&text, fd), -EILSEQ);
-	ck_assert_uint_eq(text.len, 0);
-	close(fd);
-}
-END_TEST
 
 START_TEST(test_text_is_taken_apart_at_line_ends)
 {
@@ -188,11 +113,14 @@ END_TEST
 
 START_TEST(test_groups_of_a_member_are_those_that_list_the_whole_name)
 {
-	uint32_t ids[3] = { 7, 7, 7 };
+	uint32_t ids[5] = { 7, 7, 7, 7, 7 };
 
 	fill_text(&text, "a:x:1:mac\nb:x:2:lisa,mac\nc:x:3:mac,lisa\nd:x:4:macs\ne:x:5:ma,mad\n"
 			 "f:x:six:mac\ng:x:7:\nh:x:8\ni:x:9:,,mac\nj:x:10:ma,c");
 	ck_assert_int_eq(text_find_groups(&text, "mac", ids, 3), -ENOSPC);
+	ck_assert_int_eq(text_find_groups(&text, "mac", ids, 5), 4); /* not the group "six" */
+	ck_assert_uint_eq(ids[3], 9);
+	ck_assert_uint_eq(ids[4], 7);
 	ck_assert_int_eq(text_find_groups(&text, "lisa", ids, 2), 2);
 	ck_assert_uint_eq(ids[0], 2);
 	ck_assert_uint_eq(ids[1], 3);
@@ -207,9 +135,6 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_only_a_whole_text_that_root_alone_may_write_is_read,
-		test_text_that_others_own_or_write_is_not_read,
-		test_text_is_read_to_its_last_byte,
 		test_text_is_taken_apart_at_line_ends,
 		test_name_is_found_as_a_whole_and_the_first_counts,
 		test_group_of_a_name_is_the_fourth_field,
@@ -218,5 +143,5 @@ int main(void)
 		test_groups_of_a_member_are_those_that_list_the_whole_name,
 	};
 
-	return run_tests("helper/text", tests, COUNT(tests));
+	return run_tests("proto/text", tests, COUNT(tests));
 }

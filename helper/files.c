@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * files.c: see files.h. Reads only descriptors that were opened before; never opens a path.
+ */
+#include "files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mac.h"
+
+static int read_whole(struct text *text, int fd)
+{
+	struct stat st;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return -EACCES;
+	while (n > 0 && text->len < TEXT_MAX) {
+		n = pread(fd, text->bytes + text->len, TEXT_MAX - text->len, (off_t)text->len);
+		if (n < 0)
+			return -errno;
+		text->len += (size_t)n;
+	}
+	if (text->len == TEXT_MAX)
+		return -EFBIG;
+	text->bytes[text->len] = '\0';
+	return memchr(text->bytes, '\0', text->len) ? -EILSEQ : 0;
+}
+
+int files_read(struct text *text, int fd)
+{
+	int err;
+
+	text->at = text->len = 0;
+	err = read_whole(text, fd);
+	if (err) /* half a file is none: it may end in the middle of a number */
+		text->len = 0;
+	return err;
+}
+
+int files_policy(struct policy *policy, int fd, struct text *users, struct text *groups,
+		 struct text *scratch, struct outcome *outcome)
+{
+	int err = files_read(scratch, fd);
+
+	policy_parse(policy, scratch, users, groups, outcome);
+	policy->missing = err == -ENOENT;
+	if (err && !policy->missing)
+		outcome_set(outcome, OUTCOME_BAD_POLICY, "%s: %s", POLICY_FILE,
+			    err == -EACCES ? "is not a file of root's that only root may write" :
+					     strerror(-err));
+	return outcome->code ? -1 : 0;
+}
+
+int files_host(uint32_t *host, int fd, struct text *scratch, struct outcome *outcome)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+	int err = files_read(scratch, fd);
+	size_t len = mac_identity_len(scratch->bytes, scratch->len);
+
+	if (err && err != -ENOENT)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "/etc/machine-id: %s", strerror(-err));
+	if (len == 0)
+		gethostname(name, sizeof(name) - 1);
+	*host = len ? mac_host(scratch->bytes, len) : mac_host(name, strlen(name));
+	return 0;
+}
