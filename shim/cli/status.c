@@ -154,7 +154,7 @@ static void print_text(char *lines[], uid_t uid, bool first)
 	}
 }
 
-/* Asks all slots of @uid. 0 or a negative errno: emulators run there, but do not tell us. */
+/* Asks all slots of @uid. 0 or a negative errno: -EPERM, -EACCES: it is not for us to ask there. */
 static int ask_user(uid_t uid, struct printer *printer, char *text)
 {
 	int error = 0;
@@ -165,13 +165,19 @@ static int ask_user(uid_t uid, struct printer *printer, char *text)
 
 		if (len == -ENOENT || len == -ECONNREFUSED)
 			continue;
-		if (len <= 0) {
-			error = len ? (int)len : -EACCES;
+		if (len == 0 || len == -EPERM || len == -EACCES)
+			return len ? (int)len : -EACCES;
+		if (len < 0) {
+			cli_fail(0, "status: the emulator in slot %u of user %u does not answer: %s",
+				 slot, uid, strerror((int)-len));
+			error = (int)len;
 			continue;
 		}
 		lines = cli_split(text);
-		if (!lines)
+		if (!lines) {
+			cli_fail(0, "status: %s", strerror(ENOMEM));
 			return -ENOMEM;
+		}
 		if (printer->json)
 			print_json(lines, uid, !printer->n);
 		else
@@ -216,7 +222,7 @@ int status_main(int argc, char *argv[])
 		{ .name = "--user", .value = &user },
 		{ .name = NULL },
 	};
-	char *text;
+	char *text, path[SLOT_PATH_SIZE];
 	int status, error;
 	uid_t uid;
 
@@ -233,9 +239,11 @@ int status_main(int argc, char *argv[])
 	if (printer.json)
 		puts("\n]}");
 	free(text);
+	if (error == -EPERM || error == -EACCES)
+		return cli_fail(CLI_FAILED, "status: %s is another user's, or not its user's alone",
+				slot_path(uid, path));
 	if (error)
-		return cli_fail(CLI_FAILED, "status: an emulator of user %u does not answer: %s",
-				uid, strerror(-error));
+		return CLI_FAILED;
 	if (!printer.n && !printer.json)
 		fprintf(stderr, "basilisk-tap: no emulator runs on the network here\n");
 	return printer.n ? CLI_OK : CLI_NOTHING;

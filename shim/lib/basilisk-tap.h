@@ -23,7 +23,8 @@
  *
  * Environment, not looked at in a set-user-id program:
  *   BASILISK_TAP_LOG      error, info (as if unset) or debug: how much is said on stderr
- *   BASILISK_TAP_CAPTURE  a file that gets all frames to and from the guest, in pcap format
+ *   BASILISK_TAP_CAPTURE  a file of the user's own, or a named pipe, that gets all frames to and from
+ *                         the guest, in pcap format
  *   BASILISK_TAP_HELPER   the helper program to ask for a TAP, or "none"
  */
 #ifndef BASILISK_TAP_H

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,26 @@ struct record_header {
 	uint32_t length;
 };
 
+/*
+ * Made empty only once it is known whose it is: in a directory that others may write to, a name may
+ * lead to any file of this user's, or to one that somebody else reads. A pipe may be what the user
+ * looks at the frames by while they come.
+ */
+static int make_empty(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid() || st.st_nlink != 1)
+		return -EPERM;
+	if (S_ISFIFO(st.st_mode))
+		return 0;
+	if (!S_ISREG(st.st_mode))
+		return -EPERM;
+	return ftruncate(fd, 0) < 0 ? -errno : 0;
+}
+
 int capture_open(const char *path)
 {
 	static const struct file_header header = {
@@ -41,17 +62,20 @@ int capture_open(const char *path)
 		.longest = FRAME_MAX,
 		.link_type = 1,
 	};
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY |
-				    O_NONBLOCK,
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+				    O_NOFOLLOW,
 		      0600);
+	int err;
 
 	if (fd < 0)
-		return -errno;
-	if (write(fd, &header, sizeof(header)) != sizeof(header)) {
-		close(fd);
-		return -EIO;
-	}
-	return fd;
+		return errno == ELOOP ? -EPERM : -errno;
+	err = make_empty(fd);
+	if (!err && write(fd, &header, sizeof(header)) != sizeof(header))
+		err = -EIO;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 void capture_frame(int fd, const void *frame, size_t len)

@@ -8,7 +8,10 @@
 
 #include <stddef.h>
 
-/* A new capture file at @path, replacing what was there: a descriptor or a negative errno. */
+/*
+ * A new capture file at @path, replacing what was there, or a pipe: a descriptor or a negative errno.
+ * -EPERM where the name is that of a link, or of something that is not this user's alone.
+ */
 int capture_open(const char *path);
 
 /* Appends one frame. Several threads may; what cannot be written is left out. @fd -1 is nothing. */

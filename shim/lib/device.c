@@ -174,7 +174,10 @@ static int open_slot(struct bt_device *d)
 			MAC_SLOTS);
 	else if (err)
 		return fail(err, "no slot can be locked");
-	if (!err && d->slot.directory < 0)
+	if (!err && d->slot.directory < 0 && geteuid() != getuid())
+		log_say(LOG_INFO, "started as a set-user-id program: running without status, and "
+				  "perhaps with another emulator's address");
+	else if (!err && d->slot.directory < 0)
 		log_say(LOG_INFO, "%s is not a directory of this user's alone: running without "
 				  "status, and perhaps with another emulator's address",
 			slot_path(getuid(), path));
@@ -263,7 +266,10 @@ int bt_open(const char *ether, struct bt_device **device)
 	path = secure_getenv("BASILISK_TAP_CAPTURE");
 	if (path && *path) {
 		d->capture = capture_open(path);
-		if (d->capture < 0)
+		if (d->capture == -EPERM)
+			log_say(LOG_INFO, "no capture: %s is a link, or not a file of this user's "
+					  "own: name another file", path);
+		else if (d->capture < 0)
 			log_say(LOG_INFO, "no capture: %s (%s)", path,
 				strerrordesc_np(-d->capture));
 	}

@@ -69,7 +69,7 @@ struct client {
 static bool bus_exists(void)
 {
 	static const char unix_path[] = "unix:path=";
-	const char *address = getenv(BUS_ADDRESS);
+	const char *address = secure_getenv(BUS_ADDRESS); /* as libdbus does it */
 	char path[128];
 	struct stat st;
 

@@ -6,7 +6,8 @@
  * The files are in /tmp/basilisk-tap-UID whatever the environment says, so that a start from a
  * desktop and one from a cron job see the same ones. Anyone may have made something of that
  * name before us: it is used only if it is a directory of ours that nobody else may enter;
- * otherwise there are no locks and no status sockets, and nothing there is touched.
+ * otherwise there are no locks and no status sockets, and nothing there is touched. Neither is it
+ * by a set-user-id program.
  */
 #ifndef BASILISK_TAP_SHIM_SLOT_H
 #define BASILISK_TAP_SHIM_SLOT_H
@@ -26,8 +27,9 @@ struct slot {
 char *slot_path(uid_t uid, char *path);
 
 /*
- * Opens @uid's directory, making it if @create. A descriptor, or a negative errno: -EPERM if it
- * is not @uid's own, -EACCES if others may enter it.
+ * Opens @uid's directory; with @create to use it, making it if need be. A descriptor, or a negative
+ * errno: -EPERM if it is not @uid's own, or with @create not the process's, -EACCES if others may
+ * enter it.
  */
 int slot_directory(uid_t uid, int create);
 

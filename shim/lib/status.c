@@ -272,6 +272,18 @@ static ssize_t take_answer(int fd, char *text)
 	return n;
 }
 
+/* The name may be a link to a socket of somebody else's. False and errno where it is. */
+static bool is_from(int fd, uid_t uid)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == uid)
+		return true;
+	errno = EPERM;
+	return false;
+}
+
 ssize_t status_ask(uid_t uid, unsigned int slot, char *text)
 {
 	static const struct timeval patience = { .tv_sec = STATUS_ASK_MS / 1000 };
@@ -289,7 +301,7 @@ ssize_t status_ask(uid_t uid, unsigned int slot, char *text)
 	name = socket_name(directory, slot);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0 &&
+	if (connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0 && is_from(fd, uid) &&
 	    send(fd, "status", 6, MSG_NOSIGNAL) == 6)
 		n = take_answer(fd, text);
 	if (n < 0)

@@ -331,6 +331,28 @@ def test_status_shows_another_users_words_but_obeys_none(world):
     assert emulator["last"] == "??", emulator
 
 
+def test_status_is_not_led_to_another_users_emulator(world):
+    attic = world.host("attic", world.lan(), policy=REFUSE)
+    station = Station(attic)
+    attic.run(["sh", "-c", "cd /tmp; mkdir -m 700 basilisk-tap-7003; chown lisa basilisk-tap-7003"])
+    link = "ln -s /tmp/basilisk-tap-7001/slot-0.sock /tmp/basilisk-tap-7003/slot-0.sock"
+    assert attic.run(["sh", "-c", link]).returncode == 0
+    done = command(attic, "status", "--json", user=None)
+    assert [e["user"] for e in json.loads(done.stdout)["emulators"]] == [station.uid], done
+    done = command(attic, "status", "--user", "lisa", user=None)
+    assert done.returncode == 1 and "/tmp/basilisk-tap-7003" in done.stderr, done
+
+
+def test_status_of_all_names_the_one_that_does_not_answer(world):
+    attic = world.host("attic", world.lan(), policy=REFUSE)
+    stations = [Station(attic, user=user) for user in ("mac", "lisa")]
+    stations[0].process.signal(signal.SIGSTOP)
+    done = command(attic, "status", "--json", user=None)
+    assert done.returncode == 1, done
+    assert "slot 0 of user 7001 does not answer" in done.stderr, done
+    assert [e["user"] for e in json.loads(done.stdout)["emulators"]] == [stations[1].uid], done
+
+
 # ---- mac
 
 

@@ -2,6 +2,7 @@
 """libbasilisk-tap as an emulator's author meets it: header, library, example, what it writes."""
 import os
 import re
+import select
 import shutil
 import struct
 import subprocess
@@ -14,7 +15,7 @@ from peer import Peer
 from proc import wait_until
 from station import Station
 from wire import BROADCAST, Wire, mac_text
-from world import REFUSE, TREE
+from world import REFUSE, TREE, USERS
 
 FUNCTIONS = "bt_close bt_fd bt_get_status bt_is_ours bt_mac bt_open bt_receive bt_send".split()
 LIBRARY = "/usr/local/lib/libbasilisk-tap.so.0"
@@ -266,6 +267,78 @@ def test_capture_holds_what_the_guest_saw_and_sent(world):
         done = subprocess.run([reader, "-n", "-r", path], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("\n") == len(frames), done.stdout
+
+
+def test_capture_writes_to_nothing_but_a_file_of_the_users_own(world):
+    """In a directory where others may write, any name may be theirs, or lead where they like."""
+    desk = world.host("desk", world.lan(), policy=REFUSE)
+    home = desk.home("mac")
+
+    def made(name, script):
+        done = desk.run(["sh", "-c", f"cd {home}; {script}"])
+        assert done.returncode == 0, (name, done)
+
+    made("files", "echo precious >own; echo precious >hers; chown mac own; chown lisa hers; chmod 666 hers")
+    made("links", "ln -s own symbolic; ln own hard; mkdir folder; chown mac folder; mknod -m 666 null c 1 3")
+    for name in ("symbolic", "hard", "own", "hers", "folder", "null"):
+        path = os.path.join(home, name)
+        done = desk.run(
+            ["timeout", "1", example(world), "auto"], user="mac", env={"BASILISK_TAP_CAPTURE": path}
+        )
+        assert f"no capture: {path} " in done.stderr and "peer to peer" in done.stderr, (name, done)
+    made("untouched", "test $(cat own hers | grep -c '^precious$') = 2; test ! -s null; rm hard")
+    station = Station(desk, env={"BASILISK_TAP_CAPTURE": os.path.join(home, "own")})
+    station.close()
+    assert read_pcap(os.path.join(home, "own")) == []
+
+
+def test_capture_into_a_pipe_is_seen_at_once(world):
+    desk = world.host("desk", world.lan(), policy=REFUSE)
+    path = os.path.join(desk.home("mac"), "pipe")
+    desk.run(["mkfifo", path], user="mac")
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    station = Station(desk, env={"BASILISK_TAP_CAPTURE": path})
+    assert len(os.read(reader, 4096)) == 24
+    station.send(frame(BROADCAST, station.mac, 5))
+    assert select.select([reader], [], [], 5)[0]
+    assert number_of(os.read(reader, 4096)[16:], station.mac) == 5
+    os.close(reader)
+
+
+def test_setuid_program_is_not_led_by_its_environment(world):
+    """One of lisa's, started by mac: it is the file's owner's rights that a caller must not get."""
+    desk = world.host("desk", world.lan(), policy=REFUSE)
+    program = world.path("setuid")
+    shutil.copy(example(world), program)
+    os.chown(program, USERS["lisa"][0], 0)
+    os.chmod(program, 0o4755)
+    trap = world.path("trap")
+    with open(trap, "w") as file:
+        file.write("#!/bin/sh\necho trapped >&2\n")
+    os.chmod(trap, 0o755)
+    capture = os.path.join(desk.home("lisa"), "captured")
+    listens = "import socket; s = socket.socket(socket.AF_UNIX); s.bind('/tmp/bus'); s.listen(); "
+    listens += "print('listens', flush=True); s.accept(); print('trapped', flush=True)"
+    bus = desk.start(["/usr/bin/python3", "-c", listens], user="mac")
+    bus.expect("listens", stream="stdout")
+    env = {
+        "BASILISK_TAP_CAPTURE": capture,
+        "BASILISK_TAP_HELPER": trap,
+        "BASILISK_TAP_LOG": "debug",
+        "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/tmp/bus",
+    }
+    desk.run(["chmod", "666", "/tmp/bus"], user="mac")
+    done = desk.run(["timeout", "1", program, "auto"], user="mac", env=env)
+    assert "set-user-id" in done.stderr and "peer to peer" in done.stderr, done
+    assert "trapped" not in done.stderr and "[" not in done.stderr, done
+    assert not os.path.exists(capture) and "trapped" not in bus.stdout
+    # nor does it take mac's own emulators the place for their locks
+    assert desk.run(["ls", "-d", "/tmp/basilisk-tap-7001"]).returncode != 0
+    Station(desk)
+    done = desk.run(["timeout", "1", program, "auto"], user="mac")
+    assert "peer to peer" in done.stderr, done
+    assert desk.run(["find", "/tmp/basilisk-tap-7001", "-user", "lisa"]).stdout == ""
+    Station(desk)
 
 
 def test_debug_tells_the_story(world):
