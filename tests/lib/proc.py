@@ -103,6 +103,24 @@ class Process:
     def signal(self, number):
         self.popen.send_signal(number)
 
+    def stop(self):
+        """Stops it where it is; the signal alone leaves its threads some moments more."""
+
+        def stopped():
+            tasks = os.listdir(f"/proc/{self.pid}/task")
+            return all(self.state_of(task) == "T" for task in tasks)
+
+        self.signal(signal.SIGSTOP)
+        wait_until(stopped, what=f"{self.name} stopped")
+
+    def state_of(self, task):
+        """The letter of proc(5) for one of its threads."""
+        with open(f"/proc/{self.pid}/task/{task}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+
+    def go_on(self):
+        self.signal(signal.SIGCONT)
+
     def kill(self):
         if self.running():
             self.popen.send_signal(signal.SIGKILL)

@@ -291,11 +291,11 @@ def test_status_as_json(world):
 def test_status_of_one_that_does_not_answer(world):
     attic = world.host("attic", world.lan(), policy=REFUSE)
     station = Station(attic)
-    station.process.signal(signal.SIGSTOP)
+    station.process.stop()
     done = command(attic, "status")
     assert done.returncode == 1 and "does not answer" in done.stderr, done
     assert len(done.stderr.splitlines()) == 1, done
-    station.process.signal(signal.SIGCONT)
+    station.process.go_on()
     wait_until(lambda: command(attic, "status").returncode == 0, what="its answer")
 
 
@@ -346,7 +346,7 @@ def test_status_is_not_led_to_another_users_emulator(world):
 def test_status_of_all_names_the_one_that_does_not_answer(world):
     attic = world.host("attic", world.lan(), policy=REFUSE)
     stations = [Station(attic, user=user) for user in ("mac", "lisa")]
-    stations[0].process.signal(signal.SIGSTOP)
+    stations[0].process.stop()
     done = command(attic, "status", "--json", user=None)
     assert done.returncode == 1, done
     assert "slot 0 of user 7001 does not answer" in done.stderr, done

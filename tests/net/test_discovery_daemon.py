@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import signal
 import socket
 import time
 
@@ -225,7 +224,7 @@ def test_daemon_that_is_stopped_holds_up_nobody(world):
     one, other = Station(desk), Station(attic)
     await_all_know_all([one, other])
     await_discovery(one, DAEMON)
-    daemon.daemon.signal(signal.SIGSTOP)
+    daemon.daemon.stop()
     start = time.monotonic()
     two = Station(desk)  # whom the first one is now to announce
     late = Station(desk, user="lisa")  # who asks the daemon itself
@@ -250,7 +249,7 @@ def test_daemon_that_is_stopped_holds_up_nobody(world):
             station.close()
         assert time.monotonic() - start < 1
     wait_until(lambda: not other.status()["peer"], 1, "the end of all")
-    daemon.daemon.signal(signal.SIGCONT)
+    daemon.daemon.go_on()
 
 
 def waits_for_daemon(station):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Several instances on one host: one speaks multicast DNS for all of a user's."""
 import json
-import signal
 import socket
 import time
 
@@ -106,12 +105,12 @@ def test_speaker_that_is_stopped_keeps_nobody_from_the_network(world):
     """Ctrl-Z: it holds the name and answers nobody.  Who comes then speaks for itself, and so do
     those whom it spoke for, once they have noticed."""
     lan, stations = speaker_and_others(world)
-    stations[0].process.signal(signal.SIGSTOP)
+    stations[0].process.stop()
     late = Station(stations[0].host)
     wait_until(lambda: discovery(late) == OWN, 3, "its own discovery")
     await_all_know_all([stations[-1], late])
     await_all_know_all([*stations[1:], late], 40)
-    stations[0].process.signal(signal.SIGCONT)  # says goodbye for those who have left it
+    stations[0].process.go_on()  # says goodbye for those who have left it
     time.sleep(2)
     newcomer = Station(world.host("newcomer", lan, policy=REFUSE))
     await_all_know_all([*stations, late, newcomer])

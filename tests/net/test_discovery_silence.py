@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who is not heard of any more, is not there any more: a file of its own, for it takes its time."""
 import re
-import signal
 import time
 
 from case import limit
@@ -19,7 +18,7 @@ def test_peer_that_falls_silent_is_gone_after_a_minute(world):
     stations = [Station(host) for host in hosts]
     await_all_know_all(stations)
     hosts[1].ip("link set nic down")
-    stations[2].process.signal(signal.SIGSTOP)  # as a machine that is suspended
+    stations[2].process.stop()  # as a machine that is suspended
     start = time.monotonic()
     gone = stations[1].mac
 
@@ -30,7 +29,7 @@ def test_peer_that_falls_silent_is_gone_after_a_minute(world):
     wait_until(lambda: asleep not in stations[0].status()["peer"], 5, "the other end", step=0.2)
     assert stations[0].status()["peers"] == "0"
     hosts[1].ip("link set nic up")
-    stations[2].process.signal(signal.SIGCONT)
+    stations[2].process.go_on()
     await_all_know_all(stations, 10)
     check_all_pairs(stations)
     # who slept asks before it believes that the others have gone

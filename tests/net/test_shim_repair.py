@@ -5,7 +5,6 @@ A Station ends with an error as soon as its descriptor shows anything but "reada
 these tests is also one of "never EOF, hang-up or EINTR".
 """
 import os
-import signal
 import socket
 import time
 
@@ -145,11 +144,11 @@ def test_links_that_change_while_a_guest_leaves_are_no_matter(world):
     peer = Station(world.host("cellar", world.lans[0]))
     for change in ("link add left type bridge", "link set left up", "link del left"):
         station.await_peer(peer.mac, proven="1")
-        peer.process.signal(signal.SIGSTOP)
+        peer.process.stop()
         desk.ip(change)
         station.socket.shutdown(socket.SHUT_WR)
         assert station.process.wait() == 0, station.process.story()
-        peer.process.signal(signal.SIGCONT)
+        peer.process.go_on()
         station = Station(desk, debug=False)
 
 
@@ -273,9 +272,9 @@ def test_stopped_process_is_not_forgotten(world):
     stations = [Station(world.host(n, lan, policy=REFUSE)) for n in ("attic", "cellar")]
     stations[0].await_peer(stations[1].mac, proven="1")
     stations[1].await_peer(stations[0].mac, proven="1")
-    stations[0].process.signal(signal.SIGSTOP)
+    stations[0].process.stop()
     time.sleep(3)  # a suspend of three seconds
-    stations[0].process.signal(signal.SIGCONT)
+    stations[0].process.go_on()
     check_all_pairs(stations)
 
 
