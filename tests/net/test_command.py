@@ -227,13 +227,15 @@ def test_peers_tells_when_an_emulator_last_heard_of_them(world):
     hosts = [world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar")]
     stations = [Station(host) for host in hosts]
     await_all_know_all(stations)
-    hosts[1].ip("link set nic down")
-    time.sleep(3)  # its announcement is still believed, but it is not heard of any more
 
     def seen():
         peers = json.loads(command(hosts[0], "peers", "--json").stdout)["peers"]
-        return {p["mac"]: p["seen"] for p in peers}[stations[1].mac.hex(":")]
+        return {p["mac"]: p["seen"] for p in peers}.get(stations[1].mac.hex(":"))
 
+    # they may know each other before each has heard the other's announcement
+    wait_until(lambda: seen() is not None, what="the announcement")
+    hosts[1].ip("link set nic down")
+    time.sleep(3)  # its announcement is still believed, but it is not heard of any more
     assert 3 <= seen() <= 20, seen()
     hosts[1].ip("link set nic up")
     await_all_know_all(stations)
