@@ -135,7 +135,7 @@ int patch_port_is_there(struct nl *nl, const struct hub *hub)
 	if (!err && !mac_equal(&card.mac, &lan.mac))
 		return tc_stands(nl, group, PROGRAM_OUTSIDE_TO_GROUP, &prefix, copy);
 	/* in doubt it is ours: of what has gone nothing can be taken off */
-	return err && err != -ENODEV ? err : 1;
+	return err && err != -ENODEV && err != -EINVAL ? err : 1;
 }
 
 int patch_port_disconnect(struct nl *nl, const struct hub *hub)

@@ -111,6 +111,8 @@ def test_devices_of_our_names_that_are_not_ours_are_left_alone(world):
         "the pair": ("link add bthub type veth peer name btlan",),
         "another pair": ("link add bthub type veth peer name other",),
         "up": ("link add bthub type veth peer name btlan", "link set bthub up"),
+        "two pairs": ("link add bthub type veth peer name a", "link add btlan type veth peer name b"),
+        "its note": ("link add bthub type veth peer name btlan", "link set bthub alias mine"),
     }
     for number, (what, lines) in enumerate(foreign.items()):
         desk = world.host(f"desk{number}", world.lan())

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The helper, where an administrator changes or takes away what it makes, between two runs or during
+one: it makes it anew, or it says no, and one --release leaves the host as it was.
+"""
+import os
+import re
+import socket
+
+from case import limit
+from desk import release, two, unchanged
+from guest import Guest
+from helper import CODES, HELPER, NAMES, ask, close, refused, taps
+from netstate import NetState, difference
+from proc import wait_until
+from stand import ATTACH, RELEASE, Stand
+from tracer import At
+from world import ALLOW, USERS
+
+RTM_NEWLINK, RTM_NEWNEIGH, RTM_GETTFILTER = 16, 28, 46
+NOTE_LOST = "bthub deleted", "another attachment", "another card"
+NOTE = "/sys/class/net/bthub/ifalias"
+
+
+def note(host, *changes):
+    """Change bthub's note, where there is one, by (pattern, replacement) each."""
+
+    def body():
+        with open(NOTE) as file:
+            text = file.read().strip()
+        for pattern, to in changes:
+            text = re.sub(pattern, to, text)
+        with open(NOTE, "w") as file:
+            file.write(text)
+
+    host.inside(lambda: os.path.exists(NOTE) and body())
+
+
+def run(tracer, argv):
+    tracer.start(*argv)
+    end = tracer.go()
+    assert end.status == 0, end
+    return end
+
+
+def last_looks(calls):
+    """The numbers of the requests with which it looks, in the end, at what stands."""
+    requests = [(i, call.nl_type) for i, call in enumerate(calls) if call.nl_type]
+    changes = [n for n, (_, kind) in enumerate(requests) if kind >= 16 and kind % 4 != 2]
+    return [i for i, _ in requests[changes[-1] + 1 :]]
+
+
+def meddle(stand, index, change):
+    """change() happens before call number index of an attach; returns its End."""
+    stand.user.start(*ATTACH)
+    at = stand.user.to(index)
+    assert isinstance(at, At), at
+    change()
+    return stand.user.go()
+
+
+# ---- during a run
+def test_what_is_taken_away_at_the_end_of_a_run_is_made_again(world):
+    with Stand(world, "patch") as stand:
+        end = run(stand.user, ATTACH)
+        looks = last_looks(end.calls)
+        tap = f"btap{USERS['mac'][0]:x}-0"
+        os.close(end.fd)
+        stand.check_released("a run with nothing wrong")
+        changes = {
+            "bthub deleted": lambda: stand.desk.ip("link del bthub"),
+            "another attachment": lambda: note(stand.desk, (r"attach=\d+", "attach=5")),
+            "another card": lambda: note(stand.desk, (r"uplink=\d+", "uplink=0")),
+            "release": lambda: note(stand.desk, ("releasing=0", "releasing=1")),
+            "the TAP down": lambda: stand.desk.ip(f"link set {tap} down"),
+        }
+        for what, change in changes.items():
+            end = meddle(stand, looks[0], change)
+            assert end.status == 0, (what, end)
+            # and it was seen: what stands was looked at more than once
+            assert len(last_looks(end.calls)) < len([c for c in end.calls if c.nl_type]), what
+            stand.check_guest(end)
+            os.close(end.fd)
+            stand.release()
+            if what in NOTE_LOST:  # what was done to the card is not known any more
+                stand.desk.run("tc qdisc del dev nic clsact".split())
+            stand.check_released(what)
+
+
+def test_what_is_changed_again_and_again_is_given_up(world):
+    with Stand(world, "patch") as stand:
+        stand.user.start(*ATTACH)
+        event = stand.user.until("sendto")
+        for _ in range(2000):
+            note(stand.desk, ("releasing=0", "releasing=1"))
+            event = stand.user.to(event.index + 1)
+            if not isinstance(event, At):
+                break
+        assert NAMES[event.status] == "system" and event.fd is None, event
+        assert b"changed while it was made" in event.message, event
+        stand.check_released("all")
+
+
+def test_bridge_that_another_makes_meanwhile_is_not_taken(world):
+    with Stand(world, "bridge") as stand:
+        end = run(stand.user, ATTACH)
+        os.close(end.fd)
+        stand.check_released("a run with nothing wrong")
+        # the first new link is the TAP's, by ioctl; the first by netlink is the bridge
+        first = next(i for i, call in enumerate(end.calls) if call.nl_type == RTM_NEWLINK)
+        end = meddle(stand, first, lambda: stand.desk.ip("link add br-basilisk type bridge"))
+        assert NAMES[end.status] == "foreign-device", end
+        stand.release()
+        assert "br-basilisk" in stand.desk.links()
+        stand.desk.ip("link del br-basilisk")
+        stand.check_released("all")
+
+
+def test_release_that_gives_way_with_any_request_refused(world):
+    """A TAP is made while --release is under way, and then one of its requests is refused."""
+    with Stand(world, "patch") as stand:
+        os.close(stand.attach().fd)
+        end = run(stand.root, RELEASE)
+        requests = [i for i, call in enumerate(end.calls) if call.nl_type]
+        ways = set()
+
+        def give_way(index, disturb):
+            os.close(stand.attach().fd)
+            stand.root.start(*RELEASE)
+            assert isinstance(stand.root.to(index), At)
+            other = stand.attach()
+            released = disturb(stand.root)
+            # it may be cut off now, and its library would ask for this
+            repaired = run(stand.user, [*ATTACH, "--repair"])
+            assert repaired.fd is None
+            stand.check_guest(other)
+            os.close(other.fd)
+            stand.check_released(f"a release stopped at {index}")
+            return released
+
+        for index in requests:
+            released = give_way(index, lambda tracer: tracer.go())
+            if any(call.nl_type == RTM_NEWNEIGH for call in released.calls):
+                break  # it has put back what the other's TAP needs
+        last = len(released.calls)
+        for later in range(index + 1, last):
+            if not released.calls[later].nl_type:
+                continue
+
+            def refuse(tracer):
+                at = tracer.to(later)
+                return tracer.refuse(1) if isinstance(at, At) else at
+
+            end = give_way(index, refuse)
+            assert NAMES[end.status] in ("ok", "in-use", "system"), (later, end)
+            ways.add(NAMES[end.status])
+        assert ways >= {"in-use", "system"}, ways
+
+
+# ---- between two runs
+def test_note_that_is_not_understood_is_as_good_as_none(world):
+    machine, desk = two(world)
+    with unchanged(desk):
+        close(ask(desk))
+        wait_until(lambda: not taps(desk), what="the end of the TAP")
+        note(desk, (r"attach=\d+", "attach=99"))
+        answer = ask(desk)
+        assert answer.status == 0 and answer.reply.attach == "patch", answer
+        close(answer)
+        release(desk)
+
+
+def test_filters_follow_the_policy_to_another_card(world):
+    machine, desk = two(world, policy=ALLOW + "uplink nic\n")
+    desk.plug(world.lan(), "second", default_route=False)
+    with unchanged(desk, ("nic", "second")) as net:
+        for card in ("nic", "second", "nic"):
+            desk.policy(ALLOW + f"uplink {card}\n")
+            answer = ask(desk)
+            assert answer.status == 0 and answer.reply.uplink == card, answer
+            cards = {line.split()[1] for line in net.snapshot() if line.startswith("filter ")}
+            assert cards & {"nic", "second"} == {card}, cards
+            close(answer)
+            wait_until(lambda: not taps(desk), what="the end of the TAP")
+        release(desk)
+
+
+def test_bridge_of_anothers_with_our_name_is_left_alone(world):
+    machine, desk = two(world, policy=ALLOW + "attach bridge\nuplink spare\n")
+    desk.plug(world.lan(), "spare", address=0)
+    desk.ip("link add br-basilisk type veth peer name other")
+    with unchanged(desk, ("nic", "spare")):
+        refused(ask(desk), "foreign-device")
+        release(desk)
+    assert "br-basilisk" in desk.links()
+
+
+def test_bridge_whose_card_has_gone_is_released(world):
+    machine, desk = two(world, policy=ALLOW + "attach bridge\nuplink spare\n")
+    with unchanged(desk):
+        desk.plug(world.lan(), "spare", address=0)
+        desk.ip("link set spare down")
+        close(ask(desk))
+        wait_until(lambda: not taps(desk), what="the end of the TAP")
+        desk.ip("link del spare")
+        release(desk)
+    assert desk.links() == {"lo", "nic"}
+
+
+def test_stranger_with_the_number_of_a_card_without_filters_is_left_alone(world):
+    """The card went while no guest was there; nobody has run the helper since."""
+    machine, desk = two(world)
+    index = desk.inside(lambda: socket.if_nametoindex("nic"))
+    close(ask(desk))
+    wait_until(lambda: not taps(desk), what="the end of the TAP")
+    desk.ip("link del nic", f"link add stranger index {index} type veth peer name other",
+            "link set stranger up allmulticast on", "link set other up")  # fmt: skip
+    with NetState(desk) as net:
+        net.settle("stranger", "other")
+        before = [line for line in net.snapshot() if " stranger " in line]
+        release(desk)
+        after = [line for line in net.snapshot() if " stranger " in line]
+        assert after == before, difference(before, after)
+    assert desk.links() == {"lo", "stranger", "other"}
+
+
+def test_release_names_as_many_as_it_can(world):
+    machine, desk = two(world)
+    guests = [Guest(desk, slot=slot) for slot in range(8)]
+    guests += [Guest(desk, user="lisa", slot=slot) for slot in range(8)]
+    done = desk.run([HELPER, "--release"])
+    assert done.returncode == CODES["in-use"], done
+    first, second = f"{guests[0].card} of user 7001", f"{guests[1].card} of user 7001"
+    assert f"{first}, {second}" in done.stderr and len(done.stderr.splitlines()) == 1, done
+    for guest in guests:
+        guest.close()
+    release(desk)
+
+
+# ---- more of them than there can be
+@limit(120)
+def test_hundreds_of_taps_and_filters_of_others_are_no_reason_to_fail(world):
+    """TAPs with names like ours, made by an administrator, and filters on bthub, in the moment
+    between the quota and the sweep."""
+    with Stand(world, "patch") as stand:
+        end = run(stand.user, ATTACH)
+        os.close(end.fd)
+        sweep = next(i for i, c in reversed(list(enumerate(end.calls))) if c.nl_type == RTM_GETTFILTER)
+        stand.check_released("a run with nothing wrong")
+        names = [f"btap{9000 + i:x}-0" for i in range(257)]
+
+        def crowd():
+            stand.desk.ip(*(f"tuntap add {name} mode tap" for name in names))
+
+        end = meddle(stand, sweep, crowd)
+        assert end.status == 0, end
+        stand.check_guest(end)
+        os.close(end.fd)
+        # and who comes next is over the number of all
+        answer = ask(stand.desk)
+        assert NAMES[answer.status] == "quota", answer
+        done = stand.desk.run([HELPER, "--release"])
+        assert NAMES[done.returncode] == "system" and "TAPs" in done.stderr, done
+        stand.desk.ip(*(f"link del {name}" for name in names))
+        stand.check_released("all")
+
+
+def test_as_many_filters_on_the_hub_as_nobody_counts(world):
+    machine, desk = two(world)
+    with unchanged(desk):
+        close(ask(desk))
+        wait_until(lambda: not taps(desk), what="the end of the TAP")
+        add = "filter add dev bthub ingress pref 11 handle {} protocol all bpf bytecode '1,6 0 0 0'"
+        lines = "".join(add.format(f"0x{n:x}") + "\n" for n in range(1000, 1700))
+        done = desk.run(["sh", "-c", f'echo "{lines}" | tc -batch -'])
+        assert done.returncode == 0, done
+        answer = ask(desk)
+        assert answer.status == 0, answer
+        close(answer)
+        release(desk)
