@@ -25,12 +25,14 @@
 #include "discovery_load.h"
 #include "log.h"
 #include "loop.h"
+#include "process.h"
 #include "standard.h"
 
 #define BUS_ADDRESS  "DBUS_SYSTEM_BUS_ADDRESS"
 #define BUS_SOCKET   "/run/dbus/system_bus_socket"
 #define RETRY_MS     250 /* after a bus that does not answer; doubles */
 #define RETRY_MAX_MS 30000
+#define FORKS_MAX    5 /* connections given up because of a fork(), one after the other */
 
 /* The functions of libavahi-client that are used, each of its own type. */
 /* clang-format off */
@@ -105,6 +107,27 @@ static void on_state(AvahiClient *client, AvahiClientState state, void *user)
 	set_timer(c, 0);
 }
 
+/*
+ * While libavahi connects nobody else knows the descriptor, and a child of that time keeps a copy until
+ * it executes a program or ends. The daemon would take the connection, and with it all that we
+ * announce, for alive as long as that child. Such a connection is given up before it is used.
+ */
+static AvahiClient *client_new(struct client *c, int *error)
+{
+	AvahiClient *client = NULL;
+	unsigned int mark;
+	int forks = 0;
+
+	do {
+		if (client)
+			c->lib.avahi_client_free(client);
+		mark = process_fork_mark();
+		c->changed = false;
+		client = c->lib.avahi_client_new(c->poll, AVAHI_CLIENT_NO_FAIL, on_state, c, error);
+	} while (client && process_forked_since(mark) && ++forks <= FORKS_MAX);
+	return client;
+}
+
 /* True if there is an object now, which waits for the daemon or has it. */
 static bool connect_client(struct client *c)
 {
@@ -114,8 +137,7 @@ static bool connect_client(struct client *c)
 	c->changed = false;
 	if (bus_exists()) {
 		standard_hold(&standard);
-		c->client =
-			c->lib.avahi_client_new(c->poll, AVAHI_CLIENT_NO_FAIL, on_state, c, &error);
+		c->client = client_new(c, &error);
 		standard_release(&standard);
 	}
 	if (c->client) {

@@ -34,6 +34,7 @@ static struct {
 	pthread_once_t once;
 	int err;
 	_Atomic pid_t owner;
+	_Atomic unsigned int forks_begun, forks_ended;
 	struct entry entry[DEVICES_MAX];
 } state = { .once = PTHREAD_ONCE_INIT };
 
@@ -41,6 +42,16 @@ static void close_fd(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+static void before_fork(void)
+{
+	atomic_fetch_add(&state.forks_begun, 1);
+}
+
+static void after_fork(void)
+{
+	atomic_fetch_add(&state.forks_ended, 1);
 }
 
 static void in_child(void)
@@ -65,6 +76,17 @@ static void in_child(void)
 		atomic_store(&state.entry[i].device, NULL);
 		atomic_store(&state.entry[i].ending, false);
 	}
+	after_fork();
+}
+
+unsigned int process_fork_mark(void)
+{
+	return atomic_load(&state.forks_ended);
+}
+
+bool process_forked_since(unsigned int mark)
+{
+	return atomic_load(&state.forks_begun) != mark;
 }
 
 static void at_exit(void)
@@ -99,7 +121,7 @@ static void at_exit(void)
  */
 static void register_handlers(void)
 {
-	state.err = -pthread_atfork(NULL, NULL, in_child);
+	state.err = -pthread_atfork(before_fork, after_fork, in_child);
 	if (!state.err && atexit(at_exit) != 0)
 		state.err = -ENOMEM;
 }

@@ -6,6 +6,7 @@ Where the real emulator takes a second to start and has a protocol of its own, d
 can run, send any frame, and stop reading when they are told.
 """
 import os
+import pathlib
 import select
 import shutil
 import socket
@@ -13,7 +14,7 @@ import time
 
 import sanitize
 from proc import wait_until
-from station_program import EXIT, FORK, GO, STOP
+from station_program import EXIT, FORK, GO, LEAVE, STOP
 from wire import Ether
 from world import USERS
 
@@ -88,6 +89,13 @@ class Station(Ether):
     def fork(self):
         """A child of it comes, and ends by exit()."""
         self.socket.send(FORK)
+
+    def leave_child(self):
+        """A child of it comes, and stays.  Returns once it is there."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        before = children.read_text()
+        self.socket.send(LEAVE)
+        wait_until(lambda: children.read_text() != before, what="the child")
 
     # ---- what it says of itself
     def ask(self, word):

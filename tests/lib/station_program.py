@@ -6,12 +6,14 @@ Between a card, opened and used as the emulator does it, and a socket pair: a me
 import fcntl
 import os
 import select
+import signal
 import socket
 import sys
 
 SIOCSIFLINK, SIOCGIFADDR = 0x8911, 0x8915
 STOP, GO = b"stop", b"go"
 EXIT, FORK = b"exit", b"fork"  # exit() without close(), in the program or in a child of it
+LEAVE = b"leave"  # a child that lives on, whatever becomes of the program
 
 
 def main(ether, number):
@@ -41,6 +43,10 @@ def main(ether, number):
                     if not child:
                         sys.exit(0)
                     os.waitpid(child, 0)
+                elif message == LEAVE:
+                    if not os.fork():
+                        pair.close()
+                        signal.pause()
                 elif message == STOP:
                     poll.unregister(card)
                 elif message == GO:

@@ -436,7 +436,7 @@ static void forked_for_long(void)
 
 	printf("ready\n");
 	fflush(stdout);
-	/* a child of the very moment in which Avahi connects has that until it executes */
+	/* a child of the very moment in which Avahi connects has that, unused, until it executes */
 	usleep(500000);
 	while (now() < end) {
 		pid_t pid = fork();

@@ -252,6 +252,23 @@ def test_daemon_that_is_stopped_holds_up_nobody(world):
     daemon.daemon.go_on()
 
 
+@needs(avahi.missing)
+def test_child_of_the_moment_of_connecting_keeps_nobody_announced(world):
+    """While Avahi's library connects, its descriptor is not known; a child has a copy of it."""
+    desk = world.host("desk", world.lan(), policy=REFUSE)
+    daemon = Avahi(desk)
+    daemon.bus.stop()
+    station = Station(desk)
+    wait_until(lambda: waits_for_daemon(station), 5, "the connecting")
+    station.leave_child()
+    daemon.bus.go_on()
+    name = f"Basilisk\\032{station.mac.hex()}"
+    await_discovery(station, DAEMON)
+    wait_until(lambda: name in daemon.browse(), 10, "the announcement")
+    station.process.kill()
+    wait_until(lambda: name not in daemon.browse(), 5, "its end")
+
+
 def waits_for_daemon(station):
     """A thread of it is in the middle of a call to the daemon: it polls one descriptor, for 25 s."""
     for task in glob.glob(f"/proc/{station.process.pid}/task/*/syscall"):
