@@ -10,7 +10,7 @@ import errno
 import os
 
 from helper import NAMES, parse_reply
-from stand import ATTACH, RELEASE, Stand
+from stand import RELEASE, Stand
 from tracer import At
 
 ERRORS = errno.EPERM, errno.ENOMEM, errno.EBUSY, errno.EINTR, errno.ENODEV
@@ -69,7 +69,7 @@ class Disturbed:
         assert end.status in NAMES, f"{what}: {end}"
         self.ends.add(NAMES[end.status])
         try:
-            if self.argv is ATTACH and end.status == 0:
+            if self.argv is not RELEASE and end.status == 0:
                 self.stand.check_guest(end)
             else:
                 assert end.fd is None, f"{what}: a descriptor with a refusal: {end}"
@@ -96,10 +96,10 @@ class Disturbed:
             stand.check_released(what)
 
 
-def disturb_all(world, attachment, argv, disturbances):
+def disturb_all(world, attachment, argv, disturbances, way=None):
     """disturbances(calls) gives (index, function of the tracer, what it is) for each run.  Returns
     how the runs ended; what went wrong is collected, and told in the end."""
-    stand, wrong = Stand(world, attachment), []
+    stand, wrong = Stand(world, attachment, way), []
     disturbed = Disturbed(stand, argv)
     ends = disturbed.ends
     for index, disturb, what in disturbances(disturbed.calls()):
@@ -109,7 +109,7 @@ def disturb_all(world, attachment, argv, disturbances):
         except Exception as error:
             wrong.append(f"{what}: {error}")
             stand.close()
-            stand = Stand(world, attachment)  # the other one is no longer as it was
+            stand = Stand(world, attachment, way)  # the other one is no longer as it was
             disturbed = Disturbed(stand, argv)
         if len(wrong) == WRONG_MAX:
             break
@@ -118,21 +118,22 @@ def disturb_all(world, attachment, argv, disturbances):
     return ends
 
 
-def fail_everywhere(world, attachment, argv, first):
-    """Each call from number first(calls) on fails with each error; and once for all with EINTR."""
+def fail_everywhere(world, attachment, argv, first, last=len, errors=ERRORS, way=None):
+    """Each call from number first(calls) to before last(calls) fails with each error; and those
+    with which it acts once for all with EINTR."""
 
     def disturbances(calls):
-        for index in range(first(calls), len(calls)):
+        for index in range(first(calls), last(calls)):
             if calls[index].name in NEVER_FAILS:
                 continue
-            ways = [(number, False) for number in ERRORS]
+            ways = [(number, False) for number in errors]
             if index >= acting(calls):
                 ways.append((errno.EINTR, True))
             for number, always in ways:
                 what = f"{calls[index]}: {os.strerror(number)}{' from then on' * always}"
                 yield index, lambda tracer: tracer.fail(number, always), what
 
-    return disturb_all(world, attachment, argv, disturbances)
+    return disturb_all(world, attachment, argv, disturbances, way)
 
 
 def refuse_everywhere(world, attachment, argv, errors=REFUSALS):

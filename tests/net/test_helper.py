@@ -266,6 +266,15 @@ def test_release_is_for_root_and_for_when_no_tap_lives(world, way):
     assert host.links() == {"lo", "nic"}
 
 
+def test_release_needs_no_policy_that_is_understood(world):
+    host = desk(world)
+    helper.close(SETUID.ask(host))
+    wait_until(lambda: not taps(host), what="the end of the TAP")
+    host.policy("perhaps all\n")
+    release(host)
+    assert host.links() == {"lo", "nic"}
+
+
 def test_version_and_help_need_nothing(world):
     host = desk(world, policy=None)
     assert host.run([HELPER, "--version"], user="guest").returncode == 0

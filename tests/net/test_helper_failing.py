@@ -2,9 +2,12 @@
 """The helper, with one of its system calls failing, each in turn and with each of some errors; what
 may come of that is in lib/disturb.py.
 """
-from case import limit
+import errno
+
+from case import limit, over
 from disturb import acting, fail_everywhere, first_own
 from stand import ATTACH, RELEASE
+from ways import SOCKET
 
 
 @limit(280)
@@ -17,3 +20,12 @@ def test_attach_by_patch_with_any_call_failing(world):
 def test_release_of_patch_with_any_call_failing(world):
     ends = fail_everywhere(world, "patch", RELEASE, acting)
     assert {"ok", "system"} <= ends, ends
+
+
+@limit(120)
+@over(SOCKET)
+def test_attach_with_any_call_before_it_acts_failing(world, way):
+    """Where it asks the kernel who the peer is, and reads what he wants."""
+    argv = way.argv(0)
+    ends = fail_everywhere(world, "patch", argv, first_own, acting, [errno.EPERM], way)
+    assert {"ok", "system", "drop", "foreign-namespace", "bad-descriptor"} <= ends, ends

@@ -27,6 +27,7 @@ from world import USERS, World
 
 UID = USERS["mac"][0]
 OWN = 7201  # _basilisk-tap
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 SAYS = {"write", "writev", "sendto", "sendmsg", "sendmmsg"}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -72,6 +73,28 @@ def check_dropped(event, found):
     assert found["NoNewPrivs"] == ["1"], (event, found)
     # what is not dumpable belongs to root in /proc
     assert os.stat(f"/proc/{event.pid}/status").st_uid == 0, event
+
+
+def test_privilege_that_is_only_said_to_be_gone_is_noticed(world):
+    """Each call that gives something up is not made, though the kernel says that it was."""
+    host = desk(world)
+    with Tracer(host) as tracer:
+        tracer.start(*ATTACH)
+        end = tracer.go()
+        close(end)
+        own = [(call.name, call.fd, call.argument) for call in end.calls]
+        gives_up = [i for i, call in enumerate(own) if call[0] in ("setgroups", "setresgid")]
+        gives_up.append(own.index(("setresuid", OWN, OWN)))
+        gives_up.append(own.index(("prctl", PR_SET_NO_NEW_PRIVS, 1)))
+        gives_up.append(max(i for i, call in enumerate(own) if call[0] == "capset"))
+        bounding = [i for i, call in enumerate(own) if call[:2] == ("prctl", PR_CAPBSET_DROP)]
+        assert len(gives_up) == 5 and len(bounding) > 36, own
+        for index in (*gives_up, bounding[0], bounding[12], bounding[-1]):
+            tracer.start(*ATTACH)
+            assert isinstance(tracer.to(index), At)
+            end = tracer.fail(0)
+            assert end.status == CODES["drop"] and end.fd is None, (own[index], end)
+            assert "privileges could not be given up" in end.stderr, (own[index], end)
 
 
 def test_privileges_of_status_and_check(world):

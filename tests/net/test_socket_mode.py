@@ -320,3 +320,57 @@ def test_nobody_passes_a_deny_by_a_namespace_of_his_own(world, way):
             answer = way.answer(sock)
         assert answer.reply.code == code, (user, code, answer)
         helper.close(answer)
+
+
+def reply_to(host, way, words=("--slot=0", "--br=auto"), **options):
+    answer = way.ask(host, *words, **options)
+    helper.close(answer)
+    wait_until(lambda: not taps(host), what="the end of the TAP")
+    return answer.reply
+
+
+@over(SOCKET)
+def test_files_about_the_peer_are_there_and_understood_or_he_is_refused(world, way):
+    host = desk(world, policy="deny group 7103\nallow all\n")
+    passwd = host.inside(lambda: open("/etc/passwd").read())
+    others = "".join(line for line in passwd.splitlines(True) if not line.startswith("mac:"))
+    assert reply_to(host, way).code == "ok"
+    host.write("/etc/subuid", "mac:100000:65536\n", mode=0o666)
+    reply = reply_to(host, way)
+    assert reply.code == "system" and "/etc/subuid" in reply.text, reply
+    host.inside(lambda: os.unlink("/etc/subuid"))
+    assert reply_to(host, way).code == "ok"
+    # a user without a name has the groups that the kernel tells
+    host.write("/etc/passwd", others)
+    assert reply_to(host, way).code == "ok"
+    # one whose line has no group likewise; one whose name cannot be looked up may be denied by it
+    host.write("/etc/passwd", others + "mac:x:7001::::\n")
+    assert reply_to(host, way).code == "ok"
+    host.write("/etc/passwd", others + "mac:x:7001:7103:::\n")
+    assert reply_to(host, way).code == "denied"
+    host.write("/etc/passwd", others + f"{'m' * 300}:x:7001:7001:::\n")
+    reply = reply_to(host, way)
+    assert reply.code == "system" and "the groups of user 7001" in reply.text, reply
+
+
+@over(SOCKET)
+def test_peer_with_as_many_groups_as_there_can_be(world, way):
+    """No room for those that /etc/group gives him beside them: one of them may be denied."""
+    host = desk(world, policy="allow all\n")
+    way.service(host)
+    for user, code in (("guest", "ok"), ("mac", "system")):
+        uid = USERS[user][0]
+
+        def connected():
+            os.setgroups(range(1, 65537))
+            os.setresuid(uid, uid, uid)
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock.connect(PATH)
+            return [sock]
+
+        [sock] = host.inside(lambda: helper.made_by(host, None, connected))
+        with sock:
+            way.send(sock, "--slot=0", "--br=auto")
+            answer = way.answer(sock)
+        assert answer.reply.code == code, (user, answer)
+        helper.close(answer)
