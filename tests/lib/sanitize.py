@@ -8,7 +8,8 @@ start, so there it is the flag to build programs with.  Elsewhere nothing here h
 import os
 
 SANITIZE = os.environ.get("BASILISK_TAP_SANITIZE", "")
-RUNTIME = SANITIZE if SANITIZE.startswith("/") else None
+EARLY = "lib/basilisk-tap/early.so" if SANITIZE.startswith("/") else None  # below /usr/local
+RUNTIME = f"{SANITIZE}:/usr/local/{EARLY}" if EARLY else None
 FLAGS = [SANITIZE] if SANITIZE.startswith("-") else []  # for programs that link our library
 PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
 OPTIONS = "detect_leaks=0:verify_asan_link_order=0:use_sigaltstack=0:log_path=/run/basilisk-tap-reports/report"

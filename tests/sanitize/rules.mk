@@ -16,11 +16,14 @@ build/asan/options.o build/tsan/calls.o:
 build/asan/options.o: tests/sanitize/options.c
 build/tsan/calls.o: tests/sanitize/calls.c
 build/tsan/calls.o: hidden := -fvisibility=hidden # others' calls are not for it
+build/asan/early.so: tests/sanitize/early.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 $(WARN) -fPIC -shared -Wl,-z,initfirst -o $@ $<
 # its children share our memory, and are our thread to ThreadSanitizer; they never return
 build/tsan/shim/lib/helper_client.o: ALL_CFLAGS += -fno-sanitize=thread
 
 #: make check-asan     as root: all tests under AddressSanitizer and UBSan
-check-asan: build/asan/options.o
+check-asan: build/asan/options.o build/asan/early.so
 	@packaging/deps.sh build demo check
 	@$(call sanitized,asan,$(ASAN_CFLAGS),LDFLAGS=build/asan/options.o ALSO_CALLS=tests/sanitize/options.c)
 	@tests/sanitize/run asan
