@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "bytes.h"
-#include "frame.h"
 
 enum {
 	AT_TYPE = 12,
@@ -22,15 +21,13 @@ enum {
 	AT_FLAGS = 38
 };
 
-static const uint8_t magic[4] = { 'B', 'T', 'A', 'P' };
-
 void control_encode(const struct control *control, uint8_t *frame)
 {
 	memset(frame, 0, CONTROL_LEN);
 	memcpy(frame, control->destination.byte, MAC_LEN);
 	memcpy(frame + MAC_LEN, control->source.byte, MAC_LEN);
 	put_be16(frame + AT_TYPE, FRAME_ETHERTYPE_CONTROL);
-	memcpy(frame + AT_MAGIC, magic, sizeof(magic));
+	put_be32(frame + AT_MAGIC, CONTROL_MAGIC);
 	frame[AT_VERSION] = 1;
 	frame[AT_KIND] = (uint8_t)control->type;
 	put_be64(frame + AT_COOKIE, control->cookie);
@@ -38,12 +35,6 @@ void control_encode(const struct control *control, uint8_t *frame)
 	frame[AT_MODE] = control->bridged;
 	frame[AT_ATTACH] = (uint8_t)control->attach;
 	frame[AT_FLAGS] = control->flags;
-}
-
-bool control_is(const uint8_t *frame, size_t len)
-{
-	return len >= AT_VERSION && get_be16(frame + AT_TYPE) == FRAME_ETHERTYPE_CONTROL &&
-	       memcmp(frame + AT_MAGIC, magic, sizeof(magic)) == 0;
 }
 
 int control_decode(const uint8_t *frame, size_t len, struct control *control)

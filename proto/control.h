@@ -17,10 +17,13 @@
 #include <stdint.h>
 
 #include "attach.h"
+#include "bytes.h"
+#include "frame.h"
 #include "mac.h"
 #include "siphash.h"
 
 #define CONTROL_LEN	       60
+#define CONTROL_MAGIC	       0x42544150 /* "BTAP" */
 #define CONTROL_COOKIE_SECONDS 16 /* a cookie is valid in its own slot of time and the next */
 
 enum control_type {
@@ -49,7 +52,11 @@ void control_encode(const struct control *control, uint8_t *frame);
  * True where the frame (checked by frame_check()) is a confirmation frame by EtherType and
  * magic: such a frame is never the guest's, whatever control_decode() says of it.
  */
-bool control_is(const uint8_t *frame, size_t len);
+static inline bool control_is(const uint8_t *frame, size_t len)
+{
+	return len >= FRAME_MIN + 4 && frame_type(frame) == FRAME_ETHERTYPE_CONTROL &&
+	       get_be32(frame + FRAME_MIN) == CONTROL_MAGIC;
+}
 
 /* 0, or -EINVAL (not control_is(), short, a value out of range, source no guest's), -EPROTO. */
 int control_decode(const uint8_t *frame, size_t len, struct control *control);

@@ -46,19 +46,9 @@ struct mac mac_of_tap(struct mac guest)
 	return guest;
 }
 
-bool mac_is_guest(const struct mac *mac)
-{
-	return mac->byte[0] == 0xb2;
-}
-
 bool mac_same_host(const struct mac *a, const struct mac *b)
 {
 	return memcmp(a->byte, b->byte, 4) == 0;
-}
-
-bool mac_equal(const struct mac *a, const struct mac *b)
-{
-	return memcmp(a->byte, b->byte, MAC_LEN) == 0;
 }
 
 char *mac_format(const struct mac *mac, char *text)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define MAC_LEN	     6
 #define MAC_TEXT_LEN 18 /* "b2:00:11:22:33:44" and the final NUL */
@@ -38,12 +39,18 @@ struct mac mac_make(uint32_t host, uint32_t uid, unsigned int slot);
 struct mac mac_of_tap(struct mac guest);
 
 /* True for an address that one of our guests may have: it begins with B2. */
-bool mac_is_guest(const struct mac *mac);
+static inline bool mac_is_guest(const struct mac *mac)
+{
+	return mac->byte[0] == 0xb2;
+}
 
 /* True where @a and @b are guests of one host (as far as the prefix can tell). */
 bool mac_same_host(const struct mac *a, const struct mac *b);
 
-bool mac_equal(const struct mac *a, const struct mac *b);
+static inline bool mac_equal(const struct mac *a, const struct mac *b)
+{
+	return memcmp(a->byte, b->byte, MAC_LEN) == 0;
+}
 
 /* Lower-case hex, with colons; @text gets MAC_TEXT_LEN bytes. Returns @text. */
 char *mac_format(const struct mac *mac, char *text);

@@ -65,7 +65,7 @@ static void on_tick(AvahiTimeout *timeout, void *user)
 	struct control_thread *t = user;
 	int wait;
 
-	pthread_mutex_lock(&t->device->lock);
+	device_lock_to_change(t->device);
 	wait = confirm_tick(&t->confirm, clock_ms());
 	pthread_mutex_unlock(&t->device->lock);
 	set_timeout(t, timeout, wait);
@@ -133,7 +133,7 @@ static void take_confirmation(struct control_thread *t, const uint8_t *frame, si
 	struct bt_device *d = t->device;
 	int err;
 
-	pthread_mutex_lock(&d->lock);
+	device_lock_to_change(d);
 	err = confirm_frame(&t->confirm, frame, len, from, clock_ms());
 	pthread_mutex_unlock(&d->lock);
 	count(err ? &d->counters.control_bad : &d->counters.control_in);
@@ -168,7 +168,7 @@ static void on_watch(AvahiTimeout *timeout, void *user)
 	struct control_thread *t = user;
 	struct bt_device *d = t->device;
 
-	pthread_mutex_lock(&d->lock);
+	device_lock_to_change(d);
 	if (t->watching)
 		d->watched = confirm_watch(&t->confirm, clock_ms());
 	t->watching = d->watched;
@@ -198,7 +198,7 @@ static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 			fast_way_open(d, &notice.from);
 			set_timeout(t, t->check_fast, FAST_WAY_CHECK_MS);
 		} else if (notice.kind != NOTICE_SENT) {
-			pthread_mutex_lock(&d->lock);
+			device_lock_to_change(d);
 			peer = peers_find(&d->peers, &notice.mac);
 			if (notice.kind == NOTICE_STRANGER)
 				confirm_unknown(&t->confirm, &notice.mac, &notice.from, clock_ms());
@@ -227,7 +227,7 @@ static void on_found(void *user, const struct txt *txt, const struct sockaddr_in
 	struct control_thread *t = user;
 	struct tunnel_target at = { address_of(address), ntohs(address->sin6_port) };
 
-	pthread_mutex_lock(&t->device->lock);
+	device_lock_to_change(t->device);
 	confirm_found(&t->confirm, txt, &at, clock_ms());
 	pthread_mutex_unlock(&t->device->lock);
 	tick_now(t);
@@ -237,7 +237,7 @@ static void on_lost(void *user, const struct mac *mac)
 {
 	struct control_thread *t = user;
 
-	pthread_mutex_lock(&t->device->lock);
+	device_lock_to_change(t->device);
 	confirm_lost(&t->confirm, mac, clock_ms());
 	pthread_mutex_unlock(&t->device->lock);
 	tick_now(t);
@@ -285,7 +285,7 @@ static void on_attachment(void *user)
 	struct txt txt = announcement(d);
 
 	attachment_say(d);
-	pthread_mutex_lock(&d->lock);
+	device_lock_to_change(d);
 	confirm_attach(&t->confirm, txt.attach, clock_ms());
 	pthread_mutex_unlock(&d->lock);
 	if (t->discovery)
@@ -299,7 +299,7 @@ static void on_interfaces(void *user)
 	struct bt_device *d = t->device;
 
 	fast_way_close(d); /* its own address may be one that has gone */
-	pthread_mutex_lock(&d->lock);
+	device_lock_to_change(d);
 	confirm_doubt(&t->confirm, NULL, clock_ms());
 	pthread_mutex_unlock(&d->lock);
 	tick_now(t);
@@ -323,7 +323,7 @@ static void say_farewell(struct control_thread *t)
 
 	/* the answers must come to the socket that is read here, and not to one of the guest's */
 	fast_way_close(t->device);
-	pthread_mutex_lock(&t->device->lock);
+	device_lock_to_change(t->device);
 	confirm_farewell(&t->confirm, clock_ms());
 	pthread_mutex_unlock(&t->device->lock);
 	if (!t->confirm.farewells)

@@ -7,7 +7,8 @@
  *    sockets, look peers up, and count; what needs thought they pass on by device_notice()
  *  - the control thread runs all else: it alone adds, removes and changes peers, and replaces
  *    the TAP
- *  - .peers, .watched and .said are under .lock, which is held for microseconds and never across a wait
+ *  - .peers, .watched and .said are under .lock, which is held for microseconds and never across a
+ *    wait; who changes .peers or .fast.to takes it by device_lock_to_change()
  */
 #ifndef BASILISK_TAP_SHIM_DEVICE_H
 #define BASILISK_TAP_SHIM_DEVICE_H
@@ -23,6 +24,7 @@
 #include "ether_option.h"
 #include "fast_way.h"
 #include "frame.h"
+#include "lately.h"
 #include "outcome.h"
 #include "peers.h"
 #include "route.h"
@@ -63,6 +65,7 @@ struct bt_device {
 
 	pthread_mutex_t lock;
 	struct peers peers;
+	struct lately lately;
 	bool watched; /* the control thread looks for answers to what is sent to them */
 	struct {
 		char tap[IFNAME_SIZE];
@@ -121,6 +124,13 @@ static inline void count(_Atomic uint64_t *counter)
 static inline void device_dropped(struct bt_device *device, enum drop reason)
 {
 	count(&device->counters.drop[reason]);
+}
+
+/* Takes the lock for who changes what frames go by. */
+static inline void device_lock_to_change(struct bt_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	lately_forget(&device->lately);
 }
 
 static inline bool device_is_ours(const struct bt_device *device)

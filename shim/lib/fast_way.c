@@ -30,7 +30,7 @@ void fast_way_close(struct bt_device *device)
 
 	if (!way->open)
 		return;
-	pthread_mutex_lock(&device->lock);
+	device_lock_to_change(device);
 	way->to.port = 0;
 	way->open = false;
 	pthread_mutex_unlock(&device->lock);
@@ -66,7 +66,7 @@ void fast_way_open(struct bt_device *device, const struct tunnel_target *to)
 	way->used_before = way->used;
 	way->pending_before = false;
 	/* before anybody can receive by it: .to tells where a frame came from */
-	pthread_mutex_lock(&device->lock);
+	device_lock_to_change(device);
 	way->to = *to;
 	pthread_mutex_unlock(&device->lock);
 	way->open = true;

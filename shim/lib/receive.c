@@ -49,19 +49,33 @@ static void notice_stranger(struct bt_device *d, const struct mac *mac,
 		device_notice_mac(d, NOTICE_STRANGER, mac, from);
 }
 
+/* With the lock held: @peer was heard, which need not be noted again as long as @word fits. */
+static void heard(struct bt_device *d, struct peer *peer, uint32_t now, uint64_t word)
+{
+	peer_heard(peer, now);
+	lately_keep(&d->lately.heard, word);
+	lately_keep(&d->lately.sent, 0); /* that something is sent to it has to be noted anew */
+}
+
 /* The peer was heard by the TAP: a copy of its group frames by the tunnel is one too many. */
 static void heard_by_tap(struct bt_device *d, const struct mac *source)
 {
 	struct peer *peer;
+	uint64_t word;
+	uint32_t now;
 
 	if (!mac_is_guest(source))
+		return;
+	now = clock_ms_coarse();
+	word = lately_word(source, now, LATELY_TAP);
+	if (lately_is(&d->lately.heard, word))
 		return;
 	pthread_mutex_lock(&d->lock);
 	peer = peers_find(&d->peers, source);
 	if (peer) {
-		peer->tap_heard = clock_ms_coarse();
+		peer->tap_heard = now;
 		peer->on_tap = 1;
-		peer_heard(peer, peer->tap_heard);
+		heard(d, peer, now, word);
 	}
 	pthread_mutex_unlock(&d->lock);
 }
@@ -108,13 +122,22 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 	}
 }
 
-/* @from is looked up too where it came by the @fast way, whose other end is known. */
-static void look_up_source(struct bt_device *d, const struct mac *source, bool fast,
+/*
+ * @from is looked up too where it came by the @fast way, whose other end is known. False where that
+ * was given up just now, and whose the frame was is not known any more.
+ */
+static bool look_up_source(struct bt_device *d, const struct mac *source, bool fast,
 			   struct tunnel_target *from, struct route_query *query)
 {
 	uint32_t now = clock_ms_coarse();
+	uint64_t word = lately_word(source, now, fast ? LATELY_FAST : LATELY_NEITHER);
 	struct peer *peer;
 
+	/* nothing else counts for a frame to us alone */
+	if (fast && query->to_us && !query->control && lately_is(&d->lately.heard, word)) {
+		query->peer = query->address = true;
+		return true;
+	}
 	pthread_mutex_lock(&d->lock);
 	if (fast)
 		*from = d->fast.to;
@@ -124,11 +147,12 @@ static void look_up_source(struct bt_device *d, const struct mac *source, bool f
 		query->address = peer_address(peer, &from->address, from->port) >= 0;
 		query->heard_on_tap = peer->on_tap && !time_after(now, peer->tap_heard + HEARD_MS);
 		if (query->address) {
-			peer_heard(peer, now);
+			heard(d, peer, now, word);
 			peer->spoke = 1;
 		}
 	}
 	pthread_mutex_unlock(&d->lock);
+	return !fast || from->port;
 }
 
 static ssize_t take_tunnel(struct bt_device *d, bool fast, uint8_t *buffer)
@@ -160,9 +184,8 @@ static ssize_t take_tunnel(struct bt_device *d, bool fast, uint8_t *buffer)
 	query.group = frame_is_group(buffer);
 	query.control = control_is(buffer, (size_t)n);
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_relaxed);
-	if (fast || (!query.from_us && (query.group || query.to_us)))
-		look_up_source(d, &source, fast, &from, &query);
-	if (fast && !from.port) { /* given up just now: whose it was is not known any more */
+	if ((fast || (!query.from_us && (query.group || query.to_us))) &&
+	    !look_up_source(d, &source, fast, &from, &query)) {
 		device_dropped(d, DROP_ADDRESS);
 		return 0;
 	}

@@ -130,18 +130,19 @@ struct way {
 	bool first; /* see note_sent() */
 };
 
+static bool send_fast(struct bt_device *d, const uint8_t *frame, size_t len)
+{
+	fast_way_used(&d->fast);
+	return raw_sendto(d->fast.fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) >= 0;
+}
+
 static void send_to_peer(struct bt_device *d, const struct mac *mac, const struct way *way,
 			 const uint8_t *frame, size_t len)
 {
-	int err = -ENOTCONN;
+	int err = 0;
 
-	if (way->fast) {
-		fast_way_used(&d->fast);
-		if (raw_sendto(d->fast.fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) >= 0)
-			err = 0;
-	}
 	/* "refused" to the connected socket may be about the frame before */
-	if (err)
+	if (!way->fast || !send_fast(d, frame, len))
 		err = tunnel_send(&d->tunnel, &way->to, frame, len);
 	if (!err) {
 		count(&d->counters.to_tunnel);
@@ -168,13 +169,39 @@ static void look_up_destination(struct bt_device *d, const struct mac *destinati
 		query->peer_on_tap = query->has_tap && peer_reached_by_tap(peer, &d->mac, attach);
 		query->peer = peer->sending != PEER_ADDRESSES;
 	}
+	if (query->peer_on_tap)
+		lately_keep(&d->lately.sent, lately_word(destination, 0, LATELY_TAP));
 	if (query->peer && !query->peer_on_tap) {
 		way->to = (struct tunnel_target){ peer->address[peer->sending], peer->port };
 		way->fast = fast_way_is_for(&d->fast, &way->to);
 		way->busy = !way->fast && peer_is_proven(peer) &&
 			    fast_way_note(&d->fast, destination, clock_ms_coarse());
+		if (way->fast)
+			lately_keep(&d->lately.sent, lately_word(destination, 0, LATELY_FAST));
 	}
 	pthread_mutex_unlock(&d->lock);
+}
+
+/* True where it went by the same way as the one before, to the same peer. */
+static bool send_as_lately(struct bt_device *d, const uint8_t *frame, size_t len)
+{
+	struct mac source = frame_source(frame), destination = frame_destination(frame);
+
+	if (!mac_equal(&source, &d->mac) || control_is(frame, len))
+		return false;
+	if (lately_is(&d->lately.sent, lately_word(&destination, 0, LATELY_TAP))) {
+		if (!atomic_load_explicit(&d->tap_alive, memory_order_acquire) ||
+		    !write_tap(d, frame, len))
+			return false;
+	} else if (lately_is(&d->lately.sent, lately_word(&destination, 0, LATELY_FAST))) {
+		if (!send_fast(d, frame, len))
+			return false;
+		count(&d->counters.to_tunnel);
+	} else {
+		return false;
+	}
+	count(&d->counters.sent);
+	return true;
 }
 
 /* True once it is sent or dropped; false where the TAP has just gone: decide once more. */
@@ -224,7 +251,7 @@ ssize_t bt_send(struct bt_device *d, const void *frame, size_t len)
 	}
 	if (d->capture >= 0)
 		capture_frame(d->capture, frame, len);
-	if (!send_frame(d, frame, len))
+	if (!send_as_lately(d, frame, len) && !send_frame(d, frame, len))
 		send_frame(d, frame, len);
 	return (ssize_t)len;
 }

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "frame.h"
 #include "raw.h"
 #include "standard.h"
@@ -84,7 +85,7 @@ static int steer(int fd)
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2 * MAC_LEN),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FRAME_ETHERTYPE_CONTROL, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FRAME_MIN),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x42544150 /* "BTAP" */, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CONTROL_MAGIC, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};

@@ -291,6 +291,13 @@ static unseen void check_newly_proven(const struct mac *mac, const struct tunnel
 
 /* ---- steps ---- */
 
+/* What the control thread does before it lets confirm.c change anything. */
+static void change(void)
+{
+	device_lock_to_change(&device);
+	pthread_mutex_unlock(&device.lock);
+}
+
 static void announce(struct input *in)
 {
 	struct txt txt = { .mac = mac_number(take_byte(in)) };
@@ -300,6 +307,7 @@ static void announce(struct input *in)
 	if (!mac_is_guest(&txt.mac))
 		return; /* txt_decode() has no other */
 	remember();
+	change();
 	confirm_found(&confirm, &txt, &at, clock_now);
 	check_proven_kept();
 	check_newly_proven(NULL, NULL);
@@ -310,6 +318,7 @@ static void lose(struct input *in)
 	struct mac mac = mac_number(take_byte(in));
 
 	remember();
+	change();
 	confirm_lost(&confirm, &mac, clock_now);
 	check_proven_kept();
 }
@@ -352,6 +361,7 @@ static void confirmation(struct input *in, bool by_tap)
 		control.destination = mac_number(what);
 	control_encode(&control, frame);
 	remember();
+	change();
 	frames = known.frames;
 	if (confirm_frame(&confirm, frame, CONTROL_LEN, by_tap ? NULL : &from, clock_now))
 		insist(known.frames == frames);
@@ -414,6 +424,7 @@ static void take_notices(void)
 	struct notice notice;
 
 	while (recv(device.notice[0], &notice, sizeof(notice), MSG_DONTWAIT) == sizeof(notice)) {
+		change();
 		if (notice.kind == NOTICE_STRANGER) {
 			remember();
 			insist(mac_is_guest(&notice.mac));
@@ -483,6 +494,10 @@ static unseen void check_sent(const struct mac *to, bool ours, size_t len, bool 
 	}
 	insist(!by_tap || device.tap_alive);
 	insist(group || out.n + by_tap <= 1);
+	/* each time by the way that is right now, whichever the last frame went */
+	if (!group && device.tap_alive)
+		insist(by_tap == !(peer && peer->sending < peer->count &&
+				   !peer_reached_by_tap(peer, &device.mac, device.attach)));
 	for (unsigned int i = 0; i < out.n; i++) {
 		const struct peer *p = group ? NULL : peer;
 		unsigned int times = 0;
@@ -531,6 +546,7 @@ static void time_step(struct input *in)
 	while (times--) {
 		clock_now += passed;
 		remember();
+		change();
 		hellos = known.hellos;
 		wait = confirm_tick(&confirm, clock_now);
 		insist(known.hellos - hellos <= CONFIRM_BURST * CONFIRM_KINDS);
@@ -547,6 +563,7 @@ static void attach_step(struct input *in)
 	device.tap_alive = attach != ATTACH_NO;
 	device.attach = (int)attach;
 	remember();
+	change();
 	confirm_attach(&confirm, attach, clock_now);
 	check_proven_kept();
 }
@@ -557,6 +574,7 @@ static void doubt_step(struct input *in)
 	struct peer *peer = peers_find(&device.peers, &mac);
 
 	remember();
+	change();
 	confirm_doubt(&confirm, take_byte(in) & 1 ? NULL : peer, clock_now);
 	check_proven_kept();
 }
