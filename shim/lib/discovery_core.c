@@ -25,6 +25,7 @@
 
 #include "discovery_addresses.h"
 #include "discovery_clock.h"
+#include "discovery_guard.h"
 #include "discovery_load.h"
 #include "log.h"
 #include "loop.h"
@@ -76,6 +77,7 @@ struct core {
 	void *user;
 	struct library lib;
 	AvahiServer *server; /* or NULL, until the timer makes one */
+	struct guard *guard; /* the server's */
 	AvahiTimeout *timer;
 	char host[RECORD_HOST_SIZE]; /* "": nothing is published */
 	struct addresses *addresses;
@@ -105,12 +107,24 @@ static void on_state(AvahiServer *server, AvahiServerState state, void *user)
 	(void)user;
 }
 
+static void server_free(struct core *c)
+{
+	if (c->server)
+		c->lib.avahi_server_free(c->server);
+	guard_free(c->guard);
+	c->server = NULL;
+	c->guard = NULL;
+}
+
 static AvahiServer *server_new(struct core *c, int *error)
 {
 	AvahiServerConfig config;
 	struct standard standard;
 	AvahiServer *server;
 
+	*error = AVAHI_ERR_NO_MEMORY;
+	if (guard_new(c->poll, &c->guard) < 0)
+		return NULL;
 	c->lib.avahi_server_config_init(&config);
 	/* Not announced, but it must have one. */
 	config.host_name = *c->host ? c->lib.avahi_strndup(c->host, strcspn(c->host, ".")) :
@@ -123,9 +137,11 @@ static AvahiServer *server_new(struct core *c, int *error)
 	config.ratelimit_interval = 1000000;
 	config.ratelimit_burst = PACKETS_MAX;
 	standard_hold(&standard);
-	server = c->lib.avahi_server_new(c->poll, &config, on_state, c, error);
+	server = c->lib.avahi_server_new(guard_poll(c->guard), &config, on_state, c, error);
 	standard_release(&standard);
 	c->lib.avahi_server_config_free(&config);
+	if (!server)
+		server_free(c);
 	return server;
 }
 
@@ -237,8 +253,7 @@ static void on_jump(void *user)
 
 	if (!c->server)
 		return;
-	c->lib.avahi_server_free(c->server);
-	c->server = NULL;
+	server_free(c);
 	free_groups(c);
 	c->events->down(c->user, "the clock was set, or this machine was asleep");
 	set_timer(c, 0);
@@ -339,8 +354,7 @@ static void core_stop(void *driver)
 {
 	struct core *c = driver;
 
-	if (c->server)
-		c->lib.avahi_server_free(c->server);
+	server_free(c);
 	addresses_free(c->addresses);
 	free_groups(c);
 	clock_watch_free(c->clock);

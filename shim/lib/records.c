@@ -14,7 +14,11 @@
 #define LABEL_MAX 63  /* bytes (RFC 1035, 2.3.4) */
 #define TTL_HOST  120 /* seconds, for what names a host (RFC 6762, 10): a crash is seen by then */
 #define TTL_OTHER (75 * 60)
+#define POINTER	  0xc0 /* and up: the first of the two bytes of one (RFC 1035, 4.1.4) */
 #define LOOPBACK  1 /* the interface index that every network namespace's loopback has */
+
+/* Bytes before what is of any length (RFC 1035, 4.1.1 and 4.1.3). */
+enum { MESSAGE_HEAD = 12, RECORD_HEAD = 10 };
 
 static bool is_digit(char c)
 {
@@ -205,6 +209,67 @@ int record_read_srv(const uint8_t *data, size_t len, uint16_t *port, char *targe
 		return -EINVAL;
 	*port = get_be16(data + 4);
 	return 0;
+}
+
+/* Behind the name at @at, of which a pointer (RFC 1035, 4.1.4) is the end; or NULL. */
+static const uint8_t *skip_name(const uint8_t *at, const uint8_t *end)
+{
+	while (at < end && *at && *at <= LABEL_MAX && *at < end - at)
+		at += 1 + *at;
+	if (at < end && !*at)
+		return at + 1;
+	return end - at >= 2 && *at >= POINTER ? at + 2 : NULL;
+}
+
+static bool strings_are_few(const uint8_t *data, size_t len)
+{
+	size_t at = 0, n = 0;
+
+	for (; at < len; n++)
+		at += 1u + data[at];
+	return at == len && n <= RECORD_STRINGS_MAX;
+}
+
+/* Behind the record at @at, whose name was skipped; NULL where it is not a sane one. */
+static const uint8_t *skip_record(const uint8_t *at, const uint8_t *end)
+{
+	size_t len;
+
+	if (end - at < RECORD_HEAD)
+		return NULL;
+	len = get_be16(at + 8);
+	at += RECORD_HEAD;
+	if (len > RECORD_DATA_MAX || len > (size_t)(end - at))
+		return NULL;
+	if (get_be16(at - RECORD_HEAD) == RECORD_TXT && !strings_are_few(at, len))
+		return NULL;
+	return at + len;
+}
+
+bool records_are_sane(const uint8_t *message, size_t len)
+{
+	const uint8_t *at, *end = message + len;
+	unsigned int questions, records;
+
+	if (len < MESSAGE_HEAD)
+		return false;
+	at = message + MESSAGE_HEAD;
+	questions = get_be16(message + 4);
+	records = (unsigned int)get_be16(message + 6) + get_be16(message + 8) +
+		  get_be16(message + 10);
+	for (; questions; questions--) {
+		at = skip_name(at, end);
+		if (!at || end - at < 4)
+			return false;
+		at += 4;
+	}
+	for (; records; records--) {
+		at = skip_name(at, end);
+		at = at ? skip_record(at, end) : NULL;
+		if (!at)
+			return false;
+	}
+	return true;
 }
 
 static int read_ipv4(const uint8_t *data, int interface, struct in6_addr *address)

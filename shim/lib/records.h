@@ -19,6 +19,7 @@
 #define RECORD_NAME_SIZE     1014 /* of a name as text, with the final NUL; every byte escaped */
 #define RECORD_WIRE_MAX	     255  /* bytes of a name on the wire (RFC 1035, 2.3.4) */
 #define RECORD_DATA_MAX	     TXT_RDATA_MAX
+#define RECORD_STRINGS_MAX   64 /* printers, which have the most, have some 30 */
 #define RECORD_SERVICE	     TXT_SERVICE ".local"
 #define RECORDS_OF_SERVICE   3
 #define RECORD_HOST_SIZE     40 /* of records_host(), with the final NUL */
@@ -67,6 +68,13 @@ int record_name_encode(const char *text, uint8_t *wire);
  * -EINVAL: runs over the end, too long, the root, or compressed.
  */
 int record_name_decode(const uint8_t *wire, size_t len, char *text);
+
+/*
+ * True for a DNS message (RFC 1035, 4.1) that is whole, and has in each record RECORD_DATA_MAX bytes of
+ * data at most, in a TXT record RECORD_STRINGS_MAX strings: what is kept of it is then not much longer
+ * than the message itself.
+ */
+bool records_are_sane(const uint8_t *message, size_t len);
 
 /*
  * True where @name is @suffix below one or more labels; both as text, letters of either case

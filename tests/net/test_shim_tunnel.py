@@ -2,6 +2,7 @@
 """The tunnel under bad input: forged, flooded, fragmented; and with peers that are not there."""
 import os
 import socket
+import struct
 import time
 
 import emulator
@@ -10,7 +11,7 @@ from case import limit, needs
 from emulator import Emulator
 from numbered import OTHER, check_all_pairs, frame, number_of
 from observe import neighbour
-from peer import Peer
+from peer import MDNS, TXT, Peer, record
 from proc import Timeout, wait_until
 from station import Station
 from wire import BROADCAST
@@ -265,6 +266,32 @@ def test_flood_of_forged_announcements_is_bounded(world):
         assert int(station.status()["peers"]) <= 1024 + 10
         peer.send(frame(station.mac, peer.mac, 77))
         assert station.expect(lambda f: number_of(f, peer.mac), 2) == 77
+
+
+@limit(120)
+def test_flood_of_records_costs_no_more_than_it_has_bytes(world):
+    """What Avahi keeps of a record can be many times as long as that: a TXT record of 4,000 strings."""
+    attic, machine, station = attic_and_machine(world)
+
+    def flood(peer, datagrams, records, strings):
+        before = memory(station)
+        for number in range(datagrams):
+            names = (f"{number}-{k}-{len(strings)}.local" for k in range(records))
+            body = b"".join(record(name, TXT, strings) for name in names)
+            head = struct.pack(">HHHHHH", 0, 0x8400, 0, records, 0, 0)
+            peer.mdns.sendto(head + body, MDNS)
+            if number % 4 == 0:
+                peer.receive(0.01)
+        print(f"{memory(station) - before} bytes more")
+        return memory(station) - before
+
+    with Peer(machine) as peer:
+        wait_until(lambda: peer.receive(0.05) or station.mac in peer.peers, 5, "the station")
+        assert flood(peer, 600, 1, b"\1a" * 4000) < 1 << 20
+        assert flood(peer, 400, 6, (b"\x13" + bytes(19)) * 64) < 16 << 20
+        peer.send(frame(station.mac, peer.mac, 77))
+        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 77
+    Station(world.host("cellar", world.lans[0], policy=REFUSE)).await_peer(station.mac, proven="1")
 
 
 PORT = Peer.port

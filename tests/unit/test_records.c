@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
+#include "proto_test.h"
 #include "records.h"
 
 static const struct txt sample = {
@@ -243,6 +245,109 @@ START_TEST(test_own_address_records)
 }
 END_TEST
 
+/* A response: a question, an address by a name of its own, and a TXT record by a pointer to that. */
+static const uint8_t response[] = {
+	0, 0, 0x84, 0, 0, 1, 0, 1, 0, 0, 0, 1,		   /* counts: 1, 1, 0, 1 */
+	1, 'a', 5, 'l', 'o', 'c', 'a', 'l', 0, 0, 1, 0, 1, /* to byte 25 */
+	0xc0, 12, 0, 1, 0x80, 1, 0, 0, 0, 120, 0, 4, 10, 9, 0, 1,   /* to byte 41 */
+	1, 'b', 0xc0, 14, 0, 16, 0, 1, 0, 0, 0, 120, 0, 4, 2, 'x', 'y', 0,
+};
+
+enum { QUESTION = 12, FIRST = 25, SECOND = 41, DATA = SECOND + 14 };
+
+static bool is_sane(const uint8_t *message, size_t len)
+{
+	return records_are_sane(at_edge(message, len), len);
+}
+
+START_TEST(test_message_must_be_whole)
+{
+	uint8_t more[sizeof(response) + 1] = { 0 };
+
+	ck_assert(is_sane(response, sizeof(response)));
+	for (size_t len = 0; len < sizeof(response); len++)
+		ck_assert_msg(!is_sane(response, len), "the first %zu bytes", len);
+	memcpy(more, response, sizeof(response));
+	ck_assert(is_sane(more, sizeof(more)));
+	ck_assert(is_sane(more + sizeof(response), 0) == false);
+	for (int count = 5; count <= 11; count += 2) {
+		memcpy(more, response, sizeof(response));
+		more[count]++;
+		ck_assert_msg(!is_sane(more, sizeof(response)), "the count at %d", count);
+	}
+}
+END_TEST
+
+START_TEST(test_message_has_names_that_end_in_it)
+{
+	static const struct {
+		unsigned int at;
+		uint8_t byte;
+	} wrong[] = {
+		{ QUESTION, 63 },  { QUESTION, 64 }, { QUESTION, 0xbf }, { FIRST, 0x80 },
+		{ SECOND, 200 - 1 }, { SECOND + 2, 0x7f }, { QUESTION + 2, 60 },
+	};
+	uint8_t message[sizeof(response)];
+
+	for (unsigned int i = 0; i < COUNT(wrong); i++) {
+		memcpy(message, response, sizeof(message));
+		message[wrong[i].at] = wrong[i].byte;
+		ck_assert_msg(!is_sane(message, sizeof(message)), "%u at %u", wrong[i].byte,
+			      wrong[i].at);
+	}
+}
+END_TEST
+
+START_TEST(test_question_of_a_message_must_be_whole)
+{
+	for (uint8_t label = 62; label < 66; label++) {
+		uint8_t query[100] = { [5] = 1, [12] = label };
+		size_t len = 13 + label + 1 + 4;
+
+		ck_assert(is_sane(query, len) == (label <= 63));
+		ck_assert(!is_sane(query, len - 1));
+	}
+}
+END_TEST
+
+/* A response of one record of @type, with @len bytes of data: strings of @each bytes. */
+static bool is_sane_of(uint16_t type, unsigned int len, unsigned int each)
+{
+	uint8_t message[2048] = { 0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
+	uint8_t *data = message + 23;
+
+	put_be16(message + 13, type);
+	put_be16(message + 21, (uint16_t)len);
+	for (unsigned int at = 0; at < len; at += 1 + each)
+		data[at] = (uint8_t)(at + 1 + each <= len ? each : len - at - 1);
+	return is_sane(message, 23 + len);
+}
+
+START_TEST(test_message_has_no_records_that_cost_more_than_they_are_worth)
+{
+	ck_assert(is_sane_of(RECORD_TXT, 0, 1));
+	ck_assert(is_sane_of(RECORD_TXT, RECORD_STRINGS_MAX * 2, 1));
+	ck_assert(!is_sane_of(RECORD_TXT, RECORD_STRINGS_MAX * 2 + 1, 1));
+	ck_assert(!is_sane_of(RECORD_TXT, RECORD_STRINGS_MAX + 1, 0));
+	ck_assert(is_sane_of(RECORD_PTR, RECORD_STRINGS_MAX * 2 + 1, 1));
+	ck_assert(is_sane_of(RECORD_TXT, RECORD_DATA_MAX, 255));
+	ck_assert(!is_sane_of(RECORD_TXT, RECORD_DATA_MAX + 1, 255));
+	ck_assert(!is_sane_of(47, RECORD_DATA_MAX + 1, 255));
+}
+END_TEST
+
+START_TEST(test_message_has_no_string_beyond_its_record)
+{
+	uint8_t message[sizeof(response)];
+
+	memcpy(message, response, sizeof(message));
+	message[DATA] = 3;
+	ck_assert(is_sane(message, sizeof(message)));
+	message[DATA] = 4;
+	ck_assert(!is_sane(message, sizeof(message)));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("records");
@@ -261,6 +366,11 @@ int main(void)
 	tcase_add_test(cases, test_addresses_where_nobody_can_be_are_refused);
 	tcase_add_test(cases, test_addresses_become_socket_addresses);
 	tcase_add_test(cases, test_own_address_records);
+	tcase_add_test(cases, test_message_must_be_whole);
+	tcase_add_test(cases, test_question_of_a_message_must_be_whole);
+	tcase_add_test(cases, test_message_has_names_that_end_in_it);
+	tcase_add_test(cases, test_message_has_no_records_that_cost_more_than_they_are_worth);
+	tcase_add_test(cases, test_message_has_no_string_beyond_its_record);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

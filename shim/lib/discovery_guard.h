@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * discovery_guard.h: a loop for libavahi-core whose network sockets show it only datagrams that
+ * records_are_sane(). What Avahi keeps of a datagram can be sixteen times as long as that and more, and
+ * it counts records, not bytes: 2,300 datagrams of a neighbour's made an emulator 410 MB larger.
+ *
+ * Belongs to the thread of the loop.
+ */
+#ifndef BASILISK_TAP_SHIM_DISCOVERY_GUARD_H
+#define BASILISK_TAP_SHIM_DISCOVERY_GUARD_H
+
+#include <avahi-common/watch.h>
+
+struct guard;
+
+/* Guards what is watched by way of guard_poll(). 0 and *@guard, owned by the caller; or -ENOMEM. */
+int guard_new(const AvahiPoll *poll, struct guard **guard);
+
+/* Valid as long as the guard. */
+const AvahiPoll *guard_poll(struct guard *guard);
+
+/* Nothing may be watched by way of it any more. NULL is nothing. */
+void guard_free(struct guard *guard);
+
+#endif
