@@ -104,12 +104,9 @@ static int connect_tap(struct run *run, struct hub *hub)
 /* What was built may have been taken down meanwhile, by --release or with the card. */
 static bool is_standing(struct run *run, const struct hub *hub)
 {
-	struct outcome ignored = { 0 };
 	struct link link;
-	struct hub now;
 
-	if (hub_find(&run->route, run->host, &now, &ignored) || now.index != hub->index ||
-	    now.attach != hub->attach || now.uplink != hub->uplink || now.releasing)
+	if (!hub_stands(&run->route, hub))
 		return false;
 	if (hub->uplink && link_find(&run->route, NULL, hub->uplink, &link))
 		return false;

@@ -62,9 +62,11 @@ static bool is_dropped(bool net_admin, bool bounding)
 	if (!read_sets(&sets) || sets.permitted != left || sets.effective != left ||
 	    sets.inheritable != 0)
 		return false;
-	for (int cap = 0, bound; (bound = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++)
-		if ((bounding && bound) ||
-		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
+	/* the kernel lets nothing be ambient that is not permitted as well */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_ADMIN, 0, 0) == 1)
+		return false;
+	for (int cap = 0, bound; bounding && (bound = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++)
+		if (bound)
 			return false;
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_DUMPABLE) == 0;
 }
@@ -100,8 +102,8 @@ int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group, struct
 	if (root) {
 		err = prctl(PR_SET_SECUREBITS, SECUREBITS);
 		/* not CAPNG_CLEAR_BOUNDING, which opens /proc three times while still root */
-		for (int cap = 0; !err && prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-			err = prctl(PR_CAPBSET_DROP, cap);
+		for (int cap = 0; !err && prctl(PR_CAPBSET_DROP, cap) == 0; cap++)
+			; /* up to the last that the kernel knows: is_dropped() sees to that */
 		if (!err)
 			err = capng_change_id((int)user, (int)group,
 					      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT);

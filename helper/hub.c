@@ -50,13 +50,35 @@ static uint32_t noted(const char *alias, const char *key)
 	return value;
 }
 
-int hub_note(struct nl *nl, const struct hub *hub)
+int hub_note(struct nl *nl, struct hub *hub)
 {
 	char alias[LINK_ALIAS_SIZE];
 
 	snprintf(alias, sizeof(alias), ALIAS " host=%u attach=%d uplink=%d asked=%d releasing=%d",
 		 hub->host, hub->attach, hub->uplink, hub->asked, hub->releasing);
-	return link_set(nl, hub->index, &(struct link_change){ .alias = alias });
+	return link_ensure(nl, &hub->near, &(struct link_change){ .alias = alias });
+}
+
+static void read_note(const struct link *near, uint32_t host, struct hub *hub)
+{
+	hub->index = near->index;
+	hub->host = near->alias[0] ? noted(near->alias, " host=") : host;
+	if (noted(near->alias, " attach=") < ATTACH_COUNT)
+		hub->attach = noted(near->alias, " attach=");
+	hub->uplink = (int)noted(near->alias, " uplink=");
+	hub->asked = noted(near->alias, " asked=");
+	hub->releasing = noted(near->alias, " releasing=");
+}
+
+bool hub_stands(struct nl *nl, const struct hub *hub)
+{
+	struct hub now = { 0 };
+
+	if (link_find(nl, HUB_NAME, 0, &now.near))
+		return false;
+	read_note(&now.near, hub->host, &now);
+	return now.index == hub->index && now.attach == hub->attach && now.uplink == hub->uplink &&
+	       !now.releasing;
 }
 
 static bool is_ours(const struct link *link, const char *kind, const struct mac *marked)
@@ -119,26 +141,20 @@ static int forget_all(struct nl *nl, struct hub *hub)
 int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome)
 {
 	const struct mac marked = mark(host);
-	struct link near, far;
-	int err = find_pair(nl, &near, &far);
+	int err;
 
 	memset(hub, 0, sizeof(*hub));
+	err = find_pair(nl, &hub->near, &hub->far);
 	if (err == -ENODEV)
 		return 0;
-	if (err == -EXDEV || (!err && !is_ours(&near, "veth", &marked)))
+	if (err == -EXDEV || (!err && !is_ours(&hub->near, "veth", &marked)))
 		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s is not ours",
 				   HUB_NAME, HUB_LAN_NAME);
 	if (err)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "looking for %s: %s", HUB_NAME,
 				   strerror(-err));
-	hub->index = near.index;
-	hub->lan = far.index;
-	hub->host = near.alias[0] ? noted(near.alias, " host=") : host;
-	if (noted(near.alias, " attach=") < ATTACH_COUNT)
-		hub->attach = noted(near.alias, " attach=");
-	hub->uplink = (int)noted(near.alias, " uplink=");
-	hub->asked = noted(near.alias, " asked=");
-	hub->releasing = noted(near.alias, " releasing=");
+	read_note(&hub->near, host, hub);
+	hub->lan = hub->far.index;
 	err = tc_each(nl, hub->index, TC_EGRESS, collect_done, &hub->done);
 	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "reading %s: %s", HUB_NAME,
 				 strerror(-err)) :
@@ -198,25 +214,28 @@ static int build_switch(struct nl *nl, uint32_t host, const struct plan *plan, b
 }
 
 /* One end of the pair: silent, and dropping whatever no filter takes. */
-static int prepare_end(struct nl *nl, int index, const struct mac *mac)
+static int prepare_end(struct nl *nl, struct link *end, const struct mac *mac)
 {
-	const struct tc_place last = { index, TC_INGRESS, LAST, 1 };
-	int err = link_set(nl, index,
-			   &(struct link_change){ .mac = mac,
-						  .flags = IFF_NOARP,
-						  .mask = IFF_NOARP,
-						  .quiet = true });
+	const struct tc_place last = { end->index, TC_INGRESS, LAST, 1 };
+	int err = link_ensure(nl, end,
+			      &(struct link_change){ .mac = mac,
+						     .flags = IFF_NOARP,
+						     .mask = IFF_NOARP,
+						     .quiet = true });
 
 	if (!err)
-		err = tc_has_clsact(nl, index);
+		err = tc_stands(nl, last, PROGRAM_DROP, NULL, NULL);
+	if (err) /* then clsact does too */
+		return err < 0 ? err : 0;
+	err = tc_has_clsact(nl, end->index);
 	if (err == 0)
-		err = tc_ensure_clsact(nl, index);
+		err = tc_ensure_clsact(nl, end->index);
 	return err < 0 ? err : tc_ensure(nl, last, PROGRAM_DROP, NULL, NULL);
 }
 
-static int link_up(struct nl *nl, int index)
+static int link_up(struct nl *nl, struct link *link)
 {
-	return link_set(nl, index, &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });
+	return link_ensure(nl, link, &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });
 }
 
 static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool serve, struct hub *hub)
@@ -242,16 +261,16 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	hub->releasing = false;
 	hub->uplink = plan->uplink.index;
 	if (!err)
-		err = prepare_end(nl, hub->index, NULL);
+		err = prepare_end(nl, &hub->near, NULL);
 	if (!err)
-		err = prepare_end(nl, hub->lan, &lan);
+		err = prepare_end(nl, &hub->far, &lan);
 	if (!err)
 		err = build_switch(nl, host, plan, serve, hub);
 	if (!err)
 		err = hub_note(nl, hub);
 	if (!err)
-		err = link_up(nl, hub->index);
-	return err ? err : link_up(nl, hub->lan);
+		err = link_up(nl, &hub->near);
+	return err ? err : link_up(nl, &hub->far);
 }
 
 /* 'attach bridge': the spare card becomes a port of a bridge of ours, which *@bridge then is. */
@@ -272,8 +291,8 @@ static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, 
 		return -EEXIST;
 	/* noted before it is done, once: release lowers a card that was down */
 	snprintf(alias, sizeof(alias), ALIAS " raised=%d", card->flags & IFF_UP ? 0 : card->index);
-	err = link_set(
-		nl, bridge->index,
+	err = link_ensure(
+		nl, bridge,
 		&(struct link_change){ .alias = bridge->alias[0] ? NULL : alias, .quiet = true });
 	if (!err)
 		err = link_set(nl, card->index,
@@ -281,7 +300,7 @@ static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, 
 						      .master = bridge->index,
 						      .flags = IFF_UP,
 						      .mask = IFF_UP });
-	return err ? err : link_up(nl, bridge->index);
+	return err ? err : link_up(nl, bridge);
 }
 
 /* Its ports become free with it. */
@@ -359,15 +378,16 @@ int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
 					  { TC_END, 0, 0 } };
 	const struct tc_action copy[] = { { TC_MIRROR_ON, tap->index, TC_EGRESS },
 					  { TC_END, 0, 0 } };
-	int err = tc_ensure(nl, own, PROGRAM_DESTINATION, &tap->guest, take);
+	tc_put_fn *ensure = tap->fresh ? tc_put : tc_ensure;
+	int err = ensure(nl, own, PROGRAM_DESTINATION, &tap->guest, take);
 
-	return err ? err : tc_ensure(nl, all, PROGRAM_GROUP_FROM_OTHERS, &tap->guest, copy);
+	return err ? err : ensure(nl, all, PROGRAM_GROUP_FROM_OTHERS, &tap->guest, copy);
 }
 
 struct places {
 	uint32_t own; /* a handle that is not collected */
-	struct tc_place place[2 * TAPS_MAX];
 	size_t count;
+	struct tc_place place[2 * TAPS_MAX];
 };
 
 static int collect_place(const struct tc_place *place, void *user)

@@ -36,6 +36,8 @@ struct hub {
 	unsigned int done;  /* HUB_DID_…: what release has to undo on the NIC */
 	bool asked;	    /* a caller asked for this bridge by name */
 	bool releasing;	    /* somebody is taking it down: what is built now may go at once */
+	/* bthub and btlan, as they were found */
+	struct link near, far;
 };
 
 /*
@@ -69,7 +71,10 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 int hub_remember(struct nl *nl, struct hub *hub, unsigned int did);
 
 /* Notes what it is connected to. 0 or a negative errno. */
-int hub_note(struct nl *nl, const struct hub *hub);
+int hub_note(struct nl *nl, struct hub *hub);
+
+/* True where the pair still is what @hub says, and nobody takes it down. */
+bool hub_stands(struct nl *nl, const struct hub *hub);
 
 /*
  * Removes everything but TAPs, the NIC's side first. @hub was noted with .releasing. 0, -EBUSY

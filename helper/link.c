@@ -59,6 +59,18 @@ static void read_info(const struct nlattr *info, struct link *link)
 	}
 }
 
+/* Where there is no IPv6 on it, nothing is said of it. */
+static void read_families(const struct nlattr *families, struct link *link)
+{
+	const struct nlattr *family, *attr;
+
+	mnl_attr_for_each_nested(family, families)
+		if (mnl_attr_get_type(family) == AF_INET6)
+			mnl_attr_for_each_nested(attr, family)
+				if (mnl_attr_get_type(attr) == IFLA_INET6_ADDR_GEN_MODE)
+					link->speaks = nl_number(attr) != IN6_ADDR_GEN_MODE_NONE;
+}
+
 static void read_link(const struct nlmsghdr *message, const struct ifinfomsg *header,
 		      struct link *link)
 {
@@ -101,6 +113,9 @@ static void read_link(const struct nlmsghdr *message, const struct ifinfomsg *he
 			break;
 		case IFLA_LINKINFO:
 			read_info(attr, link);
+			break;
+		case IFLA_AF_SPEC:
+			read_families(attr, link);
 			break;
 		}
 	}
@@ -203,6 +218,19 @@ int link_set(struct nl *nl, int index, const struct link_change *change)
 		return link_set(nl, index, &rest);
 	}
 	return err;
+}
+
+int link_ensure(struct nl *nl, struct link *link, const struct link_change *change)
+{
+	int err;
+
+	if ((!change->mac || mac_equal(&link->mac, change->mac)) &&
+	    (!change->alias || strcmp(link->alias, change->alias) == 0) &&
+	    (!change->move || link->master == change->master) &&
+	    !((link->flags ^ change->flags) & change->mask) && !(change->quiet && link->speaks))
+		return 0;
+	err = link_set(nl, link->index, change);
+	return err ? err : link_find(nl, NULL, link->index, link);
 }
 
 int link_create_pair(struct nl *nl, const char *name, const char *peer, const struct mac *mark)

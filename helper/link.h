@@ -29,6 +29,7 @@ struct link {
 	bool carrier;
 	bool elsewhere; /* its lower device or peer is in another namespace */
 	bool leftover;	/* a persistent TAP */
+	bool speaks;	/* the kernel gives it IPv6 addresses by itself */
 	unsigned long long rx_packets, tx_packets; /* where nl->counters */
 	struct mac mac;
 };
@@ -55,6 +56,9 @@ typedef int link_each_fn(const struct link *link, void *user);
 int link_each(struct nl *nl, const char *kind, link_each_fn *each, void *user);
 
 int link_set(struct nl *nl, int index, const struct link_change *change);
+
+/* The same where *@link, as it was found, is not so already; then it is read anew. */
+int link_ensure(struct nl *nl, struct link *link, const struct link_change *change);
 
 /* A veth pair, both ends down, @name with the address @mark. -EEXIST if either name is taken. */
 int link_create_pair(struct nl *nl, const char *name, const char *peer, const struct mac *mark);

@@ -103,8 +103,8 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 	int err;
 
 	if (plan->attach == ATTACH_JOIN || plan->attach == ATTACH_BRIDGE)
-		return link_set(nl, hub->lan,
-				&(struct link_change){ .move = true, .master = hub->uplink });
+		return link_ensure(nl, &hub->far,
+				   &(struct link_change){ .move = true, .master = hub->uplink });
 	if (plan->attach == ATTACH_NONE)
 		return 0;
 	err = tc_has_clsact(nl, hub->uplink);

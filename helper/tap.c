@@ -118,9 +118,12 @@ static const struct tap *find_twin(const struct taps *taps, const struct tap *ta
 	return NULL;
 }
 
-/* Counted when ours is there: of two that race for the last place both may lose, never both win. */
-static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy,
-		       const struct tap *tap, struct outcome *outcome)
+/*
+ * Counted when ours is there, whose index is noted by the way: of two that race for the last place
+ * both may lose, never both win.
+ */
+static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy, struct tap *tap,
+		       struct outcome *outcome)
 {
 	static struct taps taps;
 	int err = tap_list(nl, host, &taps);
@@ -133,14 +136,20 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 		return outcome_set(outcome, OUTCOME_SLOT_BUSY,
 				   "slot %u has the MAC of user %u's slot %u", tap->slot, twin->uid,
 				   twin->slot);
-	for (size_t i = 0; i < taps.count; i++)
+	for (size_t i = 0; i < taps.count; i++) {
 		own += taps.tap[i].uid == tap->uid;
+		if (strcmp(taps.tap[i].name, tap->name) == 0)
+			tap->index = taps.tap[i].index;
+	}
 	if (own > policy->max_taps)
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
 				   policy->max_taps);
 	if (err || taps.count > policy->max_total)
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are in use",
 				   policy->max_total);
+	if (!tap->index)
+		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s", tap->name,
+				   strerror(ENODEV));
 	return 0;
 }
 
@@ -162,7 +171,6 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	unsigned int first = slot < 0 ? MAC_SLOTS - 1 : (unsigned int)slot;
 	unsigned int last = slot < 0 ? MAC_SLOTS - policy->max_taps : first;
 	static struct taps taps;
-	struct link link;
 	int err = -EBUSY;
 
 	if (slot >= (int)policy->max_taps)
@@ -185,12 +193,11 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	/* set anyway: a leftover can then be attached to by its own user only */
 	if (!err && ioctl(tun, TUNSETOWNER, (unsigned long)caller->uid) < 0)
 		err = -errno;
-	if (!err)
-		err = link_find(nl, tap->name, 0, &link);
 	if (err)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s", tap->name,
 				   strerror(-err));
-	tap->index = link.index;
+	tap->fresh = true;
+	tap->index = 0;
 	return check_quota(nl, host, policy, tap, outcome);
 }
 
@@ -218,6 +225,7 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	const struct tc_place rest = { tap->index, TC_INGRESS, 99, 1 };
 	const struct tc_action to_hub[] = { { TC_REDIRECT, hub, TC_EGRESS }, { TC_END, 0, 0 } };
 	const struct mac mac = mac_of_tap(tap->guest);
+	tc_put_fn *ensure = tap->fresh ? tc_put : tc_ensure;
 	char alias[LINK_ALIAS_SIZE];
 	int err;
 
@@ -231,9 +239,10 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	if (!err)
 		err = tc_ensure_clsact(nl, tap->index);
 	if (!err)
-		err = tc_ensure(nl, rest, PROGRAM_DROP, NULL, NULL);
+		err = ensure(nl, entry, PROGRAM_SOURCE, &tap->guest, to_hub);
+	/* behind it: for each that comes before all others the kernel waits for its readers */
 	if (!err)
-		err = tc_ensure(nl, entry, PROGRAM_SOURCE, &tap->guest, to_hub);
+		err = ensure(nl, rest, PROGRAM_DROP, NULL, NULL);
 	if (!err)
 		err = link_set(nl, tap->index,
 			       &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });

@@ -18,13 +18,14 @@ struct tap {
 	uint32_t uid;
 	unsigned int slot;
 	struct mac guest;
+	bool fresh; /* just made: none of its filters can stand yet */
 };
 
 /* All TAPs there are; owned by whoever declared it. */
 struct taps {
-	struct link link[TAPS_MAX];
-	struct tap tap[TAPS_MAX];
 	size_t count;
+	struct tap tap[TAPS_MAX];
+	struct link link[TAPS_MAX];
 };
 
 /* Finds all TAPs by their names and kind. @host: mac_host(). 0 or a negative errno. */

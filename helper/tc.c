@@ -248,22 +248,17 @@ int tc_stands(struct nl *nl, struct tc_place place, enum program_name name, cons
 	return stands(nl, &header, &program, actions);
 }
 
-int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	      const struct tc_action *actions)
+static int put(struct nl *nl, struct tcmsg header, const struct program *program,
+	       const struct tc_action *actions)
 {
-	const struct program program = program_make(name, mac);
-	const struct tcmsg header = filter_header(place);
 	struct nlattr *options, *list;
-	struct nlmsghdr *message;
-
-	if (stands(nl, &header, &program, actions) == 1)
-		return 0;
-	message = nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
+	struct nlmsghdr *message =
+		nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	options = mnl_attr_nest_start(message, TCA_OPTIONS);
-	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program.len);
-	mnl_attr_put(message, TCA_BPF_OPS, program.len * sizeof(program.code[0]), program.code);
-	if (program.direct)
+	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program->len);
+	mnl_attr_put(message, TCA_BPF_OPS, program->len * sizeof(program->code[0]), program->code);
+	if (program->direct)
 		mnl_attr_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	if (actions) {
 		list = mnl_attr_nest_start(message, TCA_BPF_ACT);
@@ -273,6 +268,25 @@ int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, cons
 	}
 	mnl_attr_nest_end(message, options);
 	return nl_ask(nl, NULL, NULL);
+}
+
+int tc_put(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	   const struct tc_action *actions)
+{
+	const struct program program = program_make(name, mac);
+
+	return put(nl, filter_header(place), &program, actions);
+}
+
+int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
+	      const struct tc_action *actions)
+{
+	const struct program program = program_make(name, mac);
+	const struct tcmsg header = filter_header(place);
+
+	if (stands(nl, &header, &program, actions) == 1)
+		return 0;
+	return put(nl, header, &program, actions);
 }
 
 int tc_remove(struct nl *nl, struct tc_place place)

@@ -49,8 +49,12 @@ int tc_ensure_clsact(struct nl *nl, int index);
  * stands there otherwise, or points to an interface that is gone, is replaced in one step; what is
  * right is left alone. @actions up to TC_END, or NULL for a verdict.
  */
-int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	      const struct tc_action *actions);
+typedef int tc_put_fn(struct nl *nl, struct tc_place place, enum program_name name,
+		      const struct mac *mac, const struct tc_action *actions);
+tc_put_fn tc_ensure;
+
+/* The same without a look at what stands there, where that is known to be nothing. */
+tc_put_fn tc_put;
 
 /* 1 where it stands as tc_ensure() would leave it, 0 where not, or a negative errno. */
 int tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,

@@ -13,8 +13,8 @@
 
 /* A file's content; owned by whoever declared it. What text_next() returns points into it. */
 struct text {
+	size_t len, at; /* first: on the page that is touched anyway */
 	char bytes[TEXT_MAX + 1];
-	size_t len, at;
 };
 
 /* The next piece up to @end or the text's end, NUL-terminated; NULL after the last. */

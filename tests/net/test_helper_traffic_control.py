@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Filters that stand as they should are left alone; any other is put right by the next run."""
+"""What stands as it should is left alone; anything else is put right by the next run."""
+import json
 import struct
 
 from desk import release, repair, tc, two
@@ -94,5 +95,37 @@ def test_filters_of_a_joined_bridge_that_were_changed_are_put_right(world):
     guest = Guest(desk)
     assert guest.reply.attach == "join", guest.reply
     check_put_right(desk)
+    guest.close()
+    release(desk)
+
+
+def ends(host):
+    """What is set of bthub and btlan."""
+    done = host.run(["ip", "-json", "-details", "link", "show"])
+    links = {link["ifname"]: link for link in json.loads(done.stdout)}
+    keys = ("address", "inet6_addr_gen_mode", "ifalias", "master")
+    return {
+        name: [sorted({"NOARP", "UP"} & set(links[name]["flags"]))]
+        + [links[name].get(key) for key in keys]
+        for name in ("bthub", "btlan")
+    }
+
+
+def test_anything_of_the_pair_that_was_changed_is_put_right(world):
+    _, desk = two(world)
+    guest = Guest(desk)
+    right = ends(desk)
+    alias = right["bthub"][3]
+    other = alias.replace("releasing=0", "releasing=1")
+    assert other != alias, alias
+    changes = ["dev btlan address 02:00:00:00:00:99", f"dev bthub alias '{other}'"]
+    for end in right:
+        changes += [f"dev {end} arp on", f"dev {end} addrgenmode eui64", f"dev {end} down"]
+    for change in changes:
+        desk.ip(f"link set {change}")
+        assert ends(desk) != right, change
+        answer = repair(desk)
+        assert answer.status == 0, (change, answer)
+        assert ends(desk) == right, (change, ends(desk))
     guest.close()
     release(desk)
