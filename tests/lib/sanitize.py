@@ -6,15 +6,22 @@ must have loaded that loads a library of ours.  ThreadSanitizer's has to be in a
 start, so there it is the flag to build programs with.  Elsewhere nothing here has any effect.
 """
 import os
+import shutil
 
 SANITIZE = os.environ.get("BASILISK_TAP_SANITIZE", "")
-EARLY = "lib/basilisk-tap/early.so" if SANITIZE.startswith("/") else None  # below /usr/local
-RUNTIME = f"{SANITIZE}:/usr/local/{EARLY}" if EARLY else None
+RUNTIME = SANITIZE if SANITIZE.startswith("/") else None
 FLAGS = [SANITIZE] if SANITIZE.startswith("-") else []  # for programs that link our library
 PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
 OPTIONS = "detect_leaks=0:verify_asan_link_order=0:use_sigaltstack=0:log_path=/run/basilisk-tap-reports/report"
 
 TSAN_OPTIONS = "report_signal_unsafe=0:log_path=/run/basilisk-tap-reports/report"
+
+
+def settle(build, folder):
+    """Put into the folder, which is the same in all hosts, what wakes the sanitizer early."""
+    global RUNTIME
+    if RUNTIME:
+        RUNTIME += ":" + shutil.copy(os.path.join(build, "early.so"), folder)
 
 
 def environment(user):

@@ -81,8 +81,7 @@ class Place:
         if done.returncode:
             sys.exit(f"world: make install failed:\n{done.stdout}{done.stderr}")
         os.rename(self.path("dest", "usr", "local"), self.local)
-        if sanitize.EARLY:
-            shutil.copy(os.path.join(BUILD, "early.so"), os.path.join(self.local, sanitize.EARLY))
+        sanitize.settle(BUILD, self.root)
         self.helper = os.path.join(self.local, "lib/basilisk-tap/basilisk-tap-helper")
         os.chown(self.helper, 0, 0)
         os.chmod(self.helper, 0o4755)
