@@ -49,6 +49,13 @@ def await_all_know_all(stations, seconds=10):
     wait_until(known, seconds, "all know all", step=0.05)
 
 
+def check_none_gone(station, others):
+    """It never gave one of them up."""
+    alive = [other.mac.hex(":") for other in others]
+    for line in station.said():
+        assert "gone" not in line or not any(mac in line for mac in alive), line
+
+
 def await_ways(stations, ways, seconds=10):
     """ways(a, b) is "tap" or "tunnel": await that each has found out."""
 

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 
+from proc import wait_until
 from wire import Ether
 
 MDNS = "224.0.0.251", 5353
@@ -63,18 +64,18 @@ class Peer(Ether):
     def port(self):
         return self.frames_socket.getsockname()[1]
 
-    def announcement(self):
-        """An mDNS response: the service, where it is, what it says of itself."""
+    def announcement(self, ttl=120):
+        """An mDNS response: the service, where it is, what it says of itself; a goodbye, if ttl is 0."""
         name = f"Basilisk {self.mac.hex()}"
         full, target = f"{name}.{SERVICE}", f"btap-{self.mac.hex()}.local"
         text = [f"mac={self.mac.hex()}", f"port={self.port}", "version=1.0", "mode=p2p"]
         text += [f"hostname={self.host.name}", "attach=no"]
         strings = b"".join(bytes((len(t),)) + t.encode() for t in text)
         records = [
-            record(SERVICE, PTR, domain(full), unique=False),
-            record(full, SRV, struct.pack(">HHH", 0, 0, self.port) + domain(target)),
-            record(full, TXT, strings),
-            record(target, ADDRESS, socket.inet_aton(self.host.address)),
+            record(SERVICE, PTR, domain(full), unique=False, ttl=ttl),
+            record(full, SRV, struct.pack(">HHH", 0, 0, self.port) + domain(target), ttl=ttl),
+            record(full, TXT, strings, ttl=ttl),
+            record(target, ADDRESS, socket.inet_aton(self.host.address), ttl=ttl),
         ]
         return struct.pack(">HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
 
@@ -109,3 +110,22 @@ class Peer(Ether):
                 self.confirm(frame, sender)
             elif now >= deadline:
                 return None
+
+
+def await_goodbyes_believed(host, stations):
+    """All goodbyes that went over the LAN until now are believed or not: one that is said last, by a
+    peer on that host who then answers nobody, is believed by each of the stations."""
+    with Peer(host) as last:
+
+        def known():
+            last.receive(0.02)
+            return all(last.mac in station.status()["peer"] for station in stations)
+
+        wait_until(known, 5, "all to know who will say goodbye")
+        last.mdns.sendto(last.announcement(ttl=0), MDNS)
+        wait_until(
+            lambda: not any(last.mac in station.status()["peer"] for station in stations),
+            10,
+            "all to believe the goodbye",
+            step=0.05,
+        )

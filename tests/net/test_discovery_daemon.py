@@ -10,8 +10,8 @@ import avahi
 from avahi import Avahi
 from case import needs
 from ns import sethostname
-from numbered import await_all_know_all, frame, number_of
-from peer import Peer
+from numbered import await_all_know_all, check_none_gone, frame, number_of
+from peer import Peer, await_goodbyes_believed
 from proc import wait_until
 from station import Station
 from wire import mac_text
@@ -138,9 +138,9 @@ def test_daemon_that_comes_later_is_used(world):
     daemon.start()
     await_discovery(one, DAEMON, 10)
     assert mdns_sockets(hosts[0]) == 2  # the daemon's
-    time.sleep(1.5)  # a goodbye would have been believed by now
+    await_goodbyes_believed(world.host("witness", lan, policy=None), [one, two])
     await_all_know_all([one, two])
-    assert not [line for line in two.said() if "gone" in line], two.said()
+    check_none_gone(two, [one])
 
 
 @needs(avahi.missing)
