@@ -6,6 +6,7 @@ ways, a repair, as the library asks for after a change, has the guest on the net
 import os
 import re
 
+import guest_ip
 import helper
 from case import limit
 from desk import check_reaches
@@ -109,6 +110,8 @@ def check(world, change):
             if card:
                 with Wire(desk, card) as host:
                     check_reaches(guest, host)
+                if change is not join_a_bridge:  # where the host's address is a card's no more
+                    guest_ip.ping(guest, desk.address)
             else:
                 assert answer.reply.attach == "none", (what, answer)
             guest.close()

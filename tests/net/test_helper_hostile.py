@@ -10,9 +10,12 @@ import socket
 import struct
 import time
 
+import ns
+import starter
 from case import over
 from hostile import DEADLINE, WORDS, Desk, check, fill, full_pipe, start
 from helper import CODES, HELPER, made_by, pair
+from modes import without_privilege
 from ways import CAPABILITY, SETUID
 from world import ALLOW
 
@@ -75,6 +78,22 @@ def test_standard_streams_closed_in_each_combination(world, way):
         check(desk, "ok", descriptors=nothing, what=f"without {closed}")
         # and with something to say on one that is not there
         check(desk, "usage", descriptors=nothing, words=["--frobnicate"], what=f"without {closed}")
+
+
+def test_closed_stream_with_nothing_to_put_in_its_place_ends_it(world):
+    """/dev/null is a socket, which nobody can open: what it opened next would be descriptor 0.  With
+    setuid or a file capability the loader looks before."""
+    desk = Desk(world)
+    path = world.path("socket")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+    desk.host.inside(lambda: ns.bind(path, "/dev/null"))
+    with without_privilege():
+        for closed, code in ((None, "ok"), (0, "hostile-start"), (2, "hostile-start")):
+            nothing = {} if closed is None else {closed: None}
+            argv = [HELPER, "--version"]
+            with starter.start(desk.host, HELPER, argv, user="mac", descriptors=nothing) as run:
+                assert run.wait(DEADLINE) == CODES[code], (closed, run.said())
 
 
 @over(SETUID, CAPABILITY)

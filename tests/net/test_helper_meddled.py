@@ -2,6 +2,7 @@
 """The helper, where an administrator changes or takes away what it makes, between two runs or during
 one: it makes it anew, or it says no, and one --release leaves the host as it was.
 """
+import errno
 import os
 import re
 import socket
@@ -13,11 +14,12 @@ from helper import CODES, HELPER, NAMES, ask, close, refused, taps
 from netstate import NetState, difference
 from proc import wait_until
 from stand import ATTACH, RELEASE, Stand
-from tracer import At
+from tracer import At, Tracer
 from world import ALLOW, USERS
 
-RTM_NEWLINK, RTM_NEWNEIGH, RTM_GETTFILTER = 16, 28, 46
-NOTE_LOST = "bthub deleted", "another attachment", "another card"
+ROUTE = 4  # its netlink socket: helper/early.h
+RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWTFILTER = 16, 28, 44
+NOTE_LOST = "made anew by another", "bthub deleted", "another attachment", "another card"
 NOTE = "/sys/class/net/bthub/ifalias"
 
 
@@ -42,10 +44,15 @@ def run(tracer, argv):
     return end
 
 
+def requests_of(calls, kind):
+    """The numbers of the requests of that kind to rtnetlink."""
+    return [i for i, call in enumerate(calls) if (call.nl_type, call.fd) == (kind, ROUTE)]
+
+
 def last_looks(calls):
     """The numbers of the requests with which it looks, in the end, at what stands."""
     requests = [(i, call.nl_type) for i, call in enumerate(calls) if call.nl_type]
-    changes = [n for n, (_, kind) in enumerate(requests) if kind >= 16 and kind % 4 != 2]
+    changes = [n for n, (i, kind) in enumerate(requests) if kind % 4 != 2 and calls[i].fd == ROUTE]
     return [i for i, _ in requests[changes[-1] + 1 :]]
 
 
@@ -66,7 +73,13 @@ def test_what_is_taken_away_at_the_end_of_a_run_is_made_again(world):
         tap = f"btap{USERS['mac'][0]:x}-0"
         os.close(end.fd)
         stand.check_released("a run with nothing wrong")
+
+        def another_pair():
+            stand.desk.ip("link del bthub")
+            close(ask(stand.desk, user="lisa", slot=1))
+
         changes = {
+            "made anew by another": another_pair,
             "bthub deleted": lambda: stand.desk.ip("link del bthub"),
             "another attachment": lambda: note(stand.desk, (r"attach=\d+", "attach=5")),
             "another card": lambda: note(stand.desk, (r"uplink=\d+", "uplink=0")),
@@ -106,7 +119,7 @@ def test_bridge_that_another_makes_meanwhile_is_not_taken(world):
         os.close(end.fd)
         stand.check_released("a run with nothing wrong")
         # the first new link is the TAP's, by ioctl; the first by netlink is the bridge
-        first = next(i for i, call in enumerate(end.calls) if call.nl_type == RTM_NEWLINK)
+        first = requests_of(end.calls, RTM_NEWLINK)[0]
         end = meddle(stand, first, lambda: stand.desk.ip("link add br-basilisk type bridge"))
         assert NAMES[end.status] == "foreign-device", end
         stand.release()
@@ -156,6 +169,36 @@ def test_release_that_gives_way_with_any_request_refused(world):
         assert ways >= {"in-use", "system"}, ways
 
 
+def test_change_to_another_attachment_with_any_request_refused(world):
+    """Whatever of the old one stays, the next run takes it away, or the release."""
+    with Stand(world, "patch") as stand:
+        changed = ALLOW + "attach none\n"
+
+        def prepare():
+            stand.desk.policy(ALLOW)
+            os.close(stand.attach().fd)
+            stand.desk.policy(changed)
+
+        prepare()
+        end = run(stand.user, ATTACH)
+        os.close(end.fd)
+        stand.check_released("a run with nothing wrong")
+        ways = set()
+        for index in [i for i, call in enumerate(end.calls) if call.nl_type]:
+            prepare()
+            stand.user.start(*ATTACH)
+            stand.user.to(index)
+            end = stand.user.refuse(errno.EPERM)
+            assert NAMES[end.status] in ("ok", "system"), (index, end)
+            ways.add(NAMES[end.status])
+            stand.probe()
+            if end.fd is not None:
+                os.close(end.fd)
+            os.close(run(stand.user, ATTACH).fd)
+            stand.check_released(f"request {index} refused")
+        assert ways == {"ok", "system"}, ways
+
+
 # ---- between two runs
 def test_note_that_is_not_understood_is_as_good_as_none(world):
     machine, desk = two(world)
@@ -201,6 +244,14 @@ def test_bridge_whose_card_has_gone_is_released(world):
         desk.ip("link set spare down")
         close(ask(desk))
         wait_until(lambda: not taps(desk), what="the end of the TAP")
+        with Tracer(desk, user=None) as tracer:
+            looks = requests_of(run(tracer, RELEASE).calls, RTM_NEWLINK)
+            close(ask(desk))
+            wait_until(lambda: not taps(desk), what="the end of the TAP")
+            tracer.start(*RELEASE)
+            tracer.to(looks[-1])  # where it puts down the card that it has put up
+            end = tracer.refuse(errno.EPERM)
+            assert NAMES[end.status] == "system" and "br-basilisk" in desk.links(), end
         desk.ip("link del spare")
         release(desk)
     assert desk.links() == {"lo", "nic"}
@@ -242,22 +293,31 @@ def test_hundreds_of_taps_and_filters_of_others_are_no_reason_to_fail(world):
     """TAPs with names like ours, made by an administrator, and filters on bthub, in the moment
     between the quota and the sweep."""
     with Stand(world, "patch") as stand:
+        answer = ask(stand.desk, user="lisa", slot=1)  # whose places on bthub there are, too
+        assert answer.status == 0, answer
         end = run(stand.user, ATTACH)
         os.close(end.fd)
-        sweep = next(i for i, c in reversed(list(enumerate(end.calls))) if c.nl_type == RTM_GETTFILTER)
-        stand.check_released("a run with nothing wrong")
+        filters = requests_of(end.calls, RTM_NEWTFILTER)[0]  # the TAP's own: it is counted by then
+        wait_until(lambda: len(taps(stand.desk)) == 1, what="the end of the TAP")
         names = [f"btap{9000 + i:x}-0" for i in range(257)]
 
         def crowd():
             stand.desk.ip(*(f"tuntap add {name} mode tap" for name in names))
 
-        end = meddle(stand, sweep, crowd)
+        end = meddle(stand, filters, crowd)
         assert end.status == 0, end
         stand.check_guest(end)
         os.close(end.fd)
+        close(answer)
+        wait_until(lambda: not taps(stand.desk) - set(names), what="the end of the TAPs")
         # and who comes next is over the number of all
         answer = ask(stand.desk)
         assert NAMES[answer.status] == "quota", answer
+        stand.desk.ip("link add br9 type bridge")
+        stand.desk.policy(ALLOW + "join br9\n")
+        answer = ask(stand.desk, br="br9")
+        assert NAMES[answer.status] == "system" and "TAPs" in answer.reply.text, answer
+        stand.desk.ip("link del br9")
         done = stand.desk.run([HELPER, "--release"])
         assert NAMES[done.returncode] == "system" and "TAPs" in done.stderr, done
         stand.desk.ip(*(f"link del {name}" for name in names))

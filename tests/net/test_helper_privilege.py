@@ -96,6 +96,15 @@ def test_privilege_that_is_only_said_to_be_gone_is_noticed(world):
             end = tracer.fail(0)
             assert end.status == CODES["drop"] and end.fd is None, (own[index], end)
             assert "privileges could not be given up" in end.stderr, (own[index], end)
+        # and the last capability, by who only tells
+        tracer.start(HELPER, "--check")
+        calls = tracer.go().calls
+        last = max(i for i, call in enumerate(calls) if call.name == "capset")
+        for error in (0, errno.EPERM):
+            tracer.start(HELPER, "--check")
+            assert isinstance(tracer.to(last), At)
+            end = tracer.fail(error)
+            assert end.status == CODES["drop"] and "CAP_NET_ADMIN" in end.stderr, end
 
 
 def test_privileges_of_status_and_check(world):
