@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach.h"
 #include "cli.h"
 #include "terminal.h"
 
@@ -129,13 +130,29 @@ static void print_json(const struct doctor *doctor, const char *attach, const ch
 	puts(doctor->findings ? "\n]}" : "]}");
 }
 
+/* As the emulator will say it, with the policy's word for it. */
+static void print_outcome(const struct doctor *doctor, const char *attach)
+{
+	int value = attach_parse(attach, strlen(attach));
+
+	if (value > ATTACH_NO && attach_is_bridged((enum attach)value))
+		printf("bridged to %s (%s)", doctor->uplink, attach);
+	else if (value == ATTACH_HOST)
+		printf("this host and peer to peer only (%s)", attach);
+	else if (value == ATTACH_NONE)
+		printf("peer to peer only (%s)", attach);
+	else
+		fputs(attach, stdout);
+}
+
 static void print_text(const struct doctor *doctor, const char *attach, const char *because,
 		       bool problems)
 {
 	const char *plain = terminal_colour(stdout, TERMINAL_PLAIN);
 
-	printf("`ether auto` here: %s%s%s%s%s\n", terminal_colour(stdout, TERMINAL_BOLD), attach,
-	       plain, *because ? ", because " : "", because);
+	printf("`ether auto` here: %s", terminal_colour(stdout, TERMINAL_BOLD));
+	print_outcome(doctor, attach);
+	printf("%s%s%s\n", plain, *because ? ", because " : "", because);
 	for (int problem = 1; problem >= 0; problem--) {
 		const char *colour =
 			terminal_colour(stdout, problem ? TERMINAL_BAD : TERMINAL_WARNING);

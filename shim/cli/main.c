@@ -46,7 +46,7 @@ static int dispatch(int argc, char *argv[])
 		if (strcmp(word, commands[i].name) == 0)
 			return commands[i].main(argc - 1, argv + 1);
 	}
-	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
 		help(stdout);
 		return CLI_OK;
 	}

@@ -129,6 +129,26 @@ static void print_counters(char *lines[], const char *prefix, const char *label)
 		putchar('\n');
 }
 
+/* "MAC key=value …", for people. */
+static void print_peer(char *line)
+{
+	static const char *const keys[] = { "way=", "at=", "heard=", "proven=" };
+	const char *value[] = { "", "", "0", "1" }, *mac;
+	char *save, *word;
+
+	mac = strtok_r(line, " ", &save);
+	while ((word = strtok_r(NULL, " ", &save))) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+			if (strncmp(word, keys[i], strlen(keys[i])) == 0)
+				value[i] = word + strlen(keys[i]);
+		}
+	}
+	printf("  peer        %s %s%s%s%s, heard of %.1f s ago%s\n", mac ? mac : "",
+	       strcmp(value[0], "none") == 0 ? "not reached" : "by ",
+	       strcmp(value[0], "none") == 0 ? "" : value[0], *value[1] ? " at " : "", value[1],
+	       strtod(value[2], NULL) / 1000, strcmp(value[3], "0") == 0 ? ", never answered" : "");
+}
+
 static void print_text(char *lines[], uid_t uid, bool first)
 {
 	bool bridged = strcmp(value(lines, "mode"), "bridge") == 0;
@@ -150,7 +170,7 @@ static void print_text(char *lines[], uid_t uid, bool first)
 	print_counters(lines, "drop-", "  dropped     ");
 	for (; *lines; lines++) {
 		if (strncmp(*lines, "peer=", 5) == 0)
-			printf("  peer        %s\n", *lines + 5);
+			print_peer(*lines + 5);
 	}
 }
 
@@ -245,6 +265,7 @@ int status_main(int argc, char *argv[])
 	if (error)
 		return CLI_FAILED;
 	if (!printer.n && !printer.json)
-		fprintf(stderr, "basilisk-tap: no emulator runs on the network here\n");
+		fprintf(stderr, "basilisk-tap: no emulator runs on the network here: start one with 'ether "
+				"auto' in its prefs\n");
 	return printer.n ? CLI_OK : CLI_NOTHING;
 }

@@ -2,6 +2,7 @@
 """The command basilisk-tap: what it starts, what it refuses to, and what scripts may rely on."""
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -14,7 +15,7 @@ from numbered import await_all_know_all, frame
 from peer import Peer
 from proc import wait_until
 from station import Station
-from wire import Wire
+from wire import Wire, mac_text
 from world import REFUSE, USERS
 
 PRELOAD = "basilisk-tap-preload.so"
@@ -332,6 +333,23 @@ def test_status_shows_another_users_words_but_obeys_none(world):
     assert emulator["last"] == "??", emulator
 
 
+def test_status_tells_people_how_peers_are_reached(world):
+    lan = world.lan()
+    attic, cellar = (world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar"))
+    done = command(attic, "status")
+    assert (done.returncode, done.stdout) == (3, "") and "'ether auto' in its prefs" in done.stderr, done
+    one, other = Station(attic), Station(cellar)
+    one.await_peer(other.mac, proven="1")
+    with Peer(world.host("machine", lan), confirms=False) as silent:
+        wait_until(lambda: silent.receive(0.05) or silent.mac in one.status()["peer"], 5, "the silent one")
+        lines = command(attic, "status").stdout.splitlines()
+    peers = [line.split(None, 1)[1] for line in lines if line.startswith("  peer ")]
+    reached = rf"{mac_text(other.mac)} by tunnel at {cellar.address}:6066, heard of \d+\.\d s ago"
+    assert any(re.fullmatch(reached, peer) for peer in peers), lines
+    unknown = rf"{mac_text(silent.mac)} by tunnel at \S+, heard of \d+\.\d s ago, never answered"
+    assert any(re.fullmatch(unknown, peer) for peer in peers), lines
+
+
 def test_status_is_not_led_to_another_users_emulator(world):
     attic = world.host("attic", world.lan(), policy=REFUSE)
     station = Station(attic)
@@ -407,6 +425,7 @@ def test_words_that_are_not_understood_are_named(world):
 def test_help_and_version(world):
     host = desk(world)
     text = command(host, "--help")
+    assert (command(host, "help").returncode, command(host, "help").stdout) == (0, text.stdout)
     assert text.returncode == 0 and not text.stderr, text
     for name in ("run", "peers", "status", "mac"):
         assert name in text.stdout, text

@@ -130,7 +130,7 @@ def test_what_is_shown_for_looking_at_it_works(world):
         for text, word in (
             (shown("basilisk-tap peers"), theirs),
             (shown("basilisk-tap status"), f"bridged, MAC {own}"),
-            (shown("basilisk-tap doctor"), "`ether auto` here: patch"),
+            (shown("basilisk-tap doctor"), "`ether auto` here: bridged to "),
             (shown("basilisk-tap mac"), own[:-1]),
             (shown("basilisk-tap-helper --status"), own),
             (shown("basilisk-tap --version"), "basilisk-tap 0."),

@@ -64,7 +64,9 @@ def test_doctor_finds_nothing_where_all_is_well(world):
     check_only(answer)
     assert (answer[1]["attach"], answer[1]["uplink"]) == ("patch", "nic"), answer
     done = host.run(["basilisk-tap", "doctor"], user="mac")
-    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "nothing is in the way", done
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and lines[-1] == "nothing is in the way", done
+    assert lines[0] == "`ether auto` here: bridged to nic (patch), because it has the default route", done
     assert not helper.taps(host) and "bthub" not in host.links()  # it only looked
 
 
