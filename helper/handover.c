@@ -131,7 +131,7 @@ static int send_with_fd(const void *message, size_t len, int fd)
 		header.msg_control = control.bytes;
 		header.msg_controllen =
 			CMSG_LEN(sizeof(fd)); /* what QEMU expects, not CMSG_SPACE */
-		rights = CMSG_FIRSTHDR(&header);
+		rights = &control.align;
 		rights->cmsg_level = SOL_SOCKET;
 		rights->cmsg_type = SCM_RIGHTS;
 		rights->cmsg_len = CMSG_LEN(sizeof(fd));

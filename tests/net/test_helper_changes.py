@@ -107,6 +107,8 @@ def check(world, change):
             guest = Guest(desk, ask=lambda *_, **__: helper.Answer(0, "", None, end.fd))
             answer = helper.ask(desk, "--repair", "--slot=0", "--br=auto")
             assert answer.status == 0, (what, answer)
+            if change is join_a_bridge:  # of the administrator's, which no line names
+                assert (answer.reply.attach, answer.reply.uplink) == ("host", "br0"), (what, answer)
             if card:
                 with Wire(desk, card) as host:
                     check_reaches(guest, host)

@@ -112,6 +112,10 @@ def test_devices_of_our_names_that_are_not_ours_are_left_alone(world):
         "another pair": ("link add bthub type veth peer name other",),
         "up": ("link add bthub type veth peer name btlan", "link set bthub up"),
         "two pairs": ("link add bthub type veth peer name a", "link add btlan type veth peer name b"),
+        "two pairs, one of them ours": (
+            "link add bthub type veth peer name a", "link add btlan type veth peer name b",
+            'link set bthub alias "basilisk-tap host=1 attach=0"',
+        ),  # fmt: skip
         "its note": ("link add bthub type veth peer name btlan", "link set bthub alias mine"),
     }
     for number, (what, lines) in enumerate(foreign.items()):

@@ -3,6 +3,7 @@
 the kernel, and the caller has a connection and nothing else.  The rest: test_helper*.py.
 """
 import array
+import errno
 import os
 import socket
 import threading
@@ -17,6 +18,7 @@ from helper import CODES, HELPER, taps
 from hostile import libc
 from modes import by_capability
 from proc import wait_until
+from tracer import At
 from ways import SETUID, SOCKET
 from wire import Wire
 from world import NETDEV, USERS
@@ -374,3 +376,21 @@ def test_peer_with_as_many_groups_as_there_can_be(world, way):
             answer = way.answer(sock)
         assert answer.reply.code == code, (user, answer)
         helper.close(answer)
+
+
+@over(SOCKET)
+def test_what_the_kernel_does_not_tell_about_the_peer_is_a_reason_to_refuse(world, way):
+    host = desk(world)
+    with way.tracer(host) as tracer:
+        tracer.start(*way.argv(0))
+        end = tracer.go()
+        assert end.status == 0, end
+        os.close(end.fd)
+        asked = [i for i, call in enumerate(end.calls) if call.name == "getsockopt"]
+        assert len(asked) >= 7, end.calls
+        for index in asked:
+            tracer.start(*way.argv(0))
+            assert isinstance(tracer.to(index), At)
+            end = tracer.fail(errno.EPERM)
+            codes = "bad-descriptor", "foreign-namespace", "system"
+            assert helper.NAMES[end.status] in codes and end.fd is None, (index, end)
