@@ -10,6 +10,7 @@
 
 #include "patch_port.h"
 #include "run.h"
+#include "say.h"
 #include "tc.h"
 
 #define CONNECT_TRIES 3
@@ -202,6 +203,41 @@ static int give_way(struct run *run)
 		       outcome_set(&run->outcome, OUTCOME_IN_USE, "a TAP was started meanwhile");
 }
 
+struct cards {
+	int index[1024];
+	size_t count;
+};
+
+static int collect_card(const struct tc_place *place, void *user)
+{
+	struct cards *cards = user;
+
+	if (cards->count < sizeof(cards->index) / sizeof(cards->index[0]))
+		cards->index[cards->count++] = place->index;
+	return 0;
+}
+
+/* What a bthub that somebody has deleted knew of a card is lost, but our filters are known. */
+static int sweep_cards(struct run *run)
+{
+	static struct cards cards;
+	struct nl *nl = &run->route;
+	int err = tc_each_clsact(nl, collect_card, &cards);
+
+	for (size_t i = 0; err >= 0 && i < cards.count; i++) {
+		struct link card;
+
+		err = patch_port_sweep(nl, cards.index[i], run->host);
+		if (err > 0 && link_find(nl, NULL, cards.index[i], &card) == 0)
+			say_line(FD_ERR,
+				 "%s: took off the filters that a deleted %s left; allmulticast "
+				 "and clsact may be left too: if nothing else needs them, 'ip "
+				 "link set %s allmulticast off' and 'tc qdisc del dev %s clsact'",
+				 card.name, HUB_NAME, card.name, card.name);
+	}
+	return err < 0 ? err : 0;
+}
+
 /*
  * A helper that makes a TAP meanwhile either has it before the second look, which then stops us, or
  * finds the note gone when it has connected it, and connects it once more.
@@ -228,6 +264,8 @@ static int release(struct run *run)
 		err = hub_release(nl, run->host, &hub);
 	if (err == -EBUSY)
 		return give_way(run);
+	if (!err)
+		err = sweep_cards(run);
 	return err ? outcome_set(&run->outcome, OUTCOME_SYSTEM, "releasing: %s", strerror(-err)) :
 		     0;
 }

@@ -378,7 +378,7 @@ int hub_add(struct nl *nl, const struct hub *hub, const struct tap *tap)
 					  { TC_END, 0, 0 } };
 	const struct tc_action copy[] = { { TC_MIRROR_ON, tap->index, TC_EGRESS },
 					  { TC_END, 0, 0 } };
-	tc_put_fn *ensure = tap->fresh ? tc_put : tc_ensure;
+	tc_filter_fn *ensure = tap->fresh ? tc_put : tc_ensure;
 	int err = ensure(nl, own, PROGRAM_DESTINATION, &tap->guest, take);
 
 	return err ? err : ensure(nl, all, PROGRAM_GROUP_FROM_OTHERS, &tap->guest, copy);

@@ -13,26 +13,52 @@
 #include "tc.h"
 
 /* High numbers: the administrator's own filters come first. */
-enum { PREFERENCE_UNICAST = 24700, PREFERENCE_GROUP = 24701 };
+static const struct {
+	uint16_t preference;
+	enum program_name program;
+	enum tc_kind kind;
+} filters[] = {
+	{ 24701, PROGRAM_OUTSIDE_TO_GROUP, TC_MIRROR_ON },
+	{ 24700, PROGRAM_OUTSIDE_TO_GUEST, TC_REDIRECT },
+};
+enum { GROUP, UNICAST, FILTERS };
+
+static struct tc_place place_of(int index, enum tc_direction direction, int n)
+{
+	return (struct tc_place){ index, direction, filters[n].preference, 1 };
+}
+
+/* tc_ensure() or tc_stands() of filter @n on card @index, which leads to @lan. */
+static int with_filter(struct nl *nl, tc_filter_fn *function, struct tc_place place, int n,
+		       const struct mac *guest, int lan)
+{
+	const struct tc_action actions[] = { { filters[n].kind, lan, TC_EGRESS },
+					     { TC_END, 0, 0 } };
+
+	return function(nl, place, filters[n].program, guest, actions);
+}
 
 static int put_filters(struct nl *nl, const struct hub *hub, enum tc_direction direction,
 		       const struct mac *guest)
 {
-	const struct tc_place group = { hub->uplink, direction, PREFERENCE_GROUP, 1 };
-	const struct tc_place unicast = { hub->uplink, direction, PREFERENCE_UNICAST, 1 };
-	const struct tc_action copy[] = { { TC_MIRROR_ON, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
-	const struct tc_action take[] = { { TC_REDIRECT, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
-	int err = tc_ensure(nl, group, PROGRAM_OUTSIDE_TO_GROUP, guest, copy);
+	int err = 0;
 
-	return err ? err : tc_ensure(nl, unicast, PROGRAM_OUTSIDE_TO_GUEST, guest, take);
+	for (int n = 0; !err && n < FILTERS; n++)
+		err = with_filter(nl, tc_ensure, place_of(hub->uplink, direction, n), n, guest,
+				  hub->lan);
+	return err;
 }
 
 static int remove_filters(struct nl *nl, int index, enum tc_direction direction)
 {
-	int err = tc_remove(nl, (struct tc_place){ index, direction, PREFERENCE_UNICAST, 1 });
-	int err2 = tc_remove(nl, (struct tc_place){ index, direction, PREFERENCE_GROUP, 1 });
+	int err = 0;
 
-	return err ? err : err2;
+	for (int n = FILTERS; n-- > 0;) {
+		int err2 = tc_remove(nl, place_of(index, direction, n));
+
+		err = err ? err : err2;
+	}
+	return err;
 }
 
 /* The addresses with our prefix that the NIC accepts. */
@@ -122,8 +148,6 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 int patch_port_is_there(struct nl *nl, const struct hub *hub)
 {
 	const struct mac prefix = mac_make(hub->host, 0, 0);
-	const struct tc_place group = { hub->uplink, TC_EGRESS, PREFERENCE_GROUP, 1 };
-	const struct tc_action copy[] = { { TC_MIRROR_ON, hub->lan, TC_EGRESS }, { TC_END, 0, 0 } };
 	struct link card, lan;
 	int err;
 
@@ -133,7 +157,8 @@ int patch_port_is_there(struct nl *nl, const struct hub *hub)
 	if (!err)
 		err = link_find(nl, NULL, hub->lan, &lan);
 	if (!err && !mac_equal(&card.mac, &lan.mac))
-		return tc_stands(nl, group, PROGRAM_OUTSIDE_TO_GROUP, &prefix, copy);
+		return with_filter(nl, tc_stands, place_of(hub->uplink, TC_EGRESS, GROUP), GROUP,
+				   &prefix, hub->lan);
 	/* in doubt it is ours: of what has gone nothing can be taken off */
 	return err && err != -ENODEV && err != -EINVAL ? err : 1;
 }
@@ -157,4 +182,21 @@ int patch_port_disconnect(struct nl *nl, const struct hub *hub)
 	if (!err && hub->done & HUB_DID_CLSACT)
 		err = tc_remove_empty_clsact(nl, hub->uplink);
 	return err == -ENODEV || err == -EINVAL ? 0 : err; /* the card was pulled out */
+}
+
+int patch_port_sweep(struct nl *nl, int index, uint32_t host)
+{
+	const struct mac prefix = mac_make(host, 0, 0);
+	int found = 0, err = 0;
+
+	for (enum tc_direction d = TC_INGRESS; d <= TC_EGRESS; d++)
+		for (int n = 0; err >= 0 && n < FILTERS; n++) {
+			err = with_filter(nl, tc_stands, place_of(index, d, n), n, &prefix, 0);
+			found |= err > 0;
+			if (err > 0)
+				err = tc_remove(nl, place_of(index, d, n));
+		}
+	if (found && !err)
+		err = forget_addresses(nl, index, prefix);
+	return err ? err : found;
 }

@@ -24,4 +24,10 @@ int patch_port_is_there(struct nl *nl, const struct hub *hub);
 /* Takes off the NIC all that is ours, filters first. It may be gone. 0 or a negative errno. */
 int patch_port_disconnect(struct nl *nl, const struct hub *hub);
 
+/*
+ * Takes our filters off a card that no note tells of, if they lead nowhere: bthub was deleted by
+ * hand. 1 where there were any, 0, or a negative errno.
+ */
+int patch_port_sweep(struct nl *nl, int index, uint32_t host);
+
 #endif

@@ -225,7 +225,7 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 	const struct tc_place rest = { tap->index, TC_INGRESS, 99, 1 };
 	const struct tc_action to_hub[] = { { TC_REDIRECT, hub, TC_EGRESS }, { TC_END, 0, 0 } };
 	const struct mac mac = mac_of_tap(tap->guest);
-	tc_put_fn *ensure = tap->fresh ? tc_put : tc_ensure;
+	tc_filter_fn *ensure = tap->fresh ? tc_put : tc_ensure;
 	char alias[LINK_ALIAS_SIZE];
 	int err;
 

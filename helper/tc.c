@@ -52,7 +52,8 @@ static int on_qdisc(const struct nlmsghdr *message, void *user)
 
 	/* ingress and clsact both sit at this parent, and nothing else does */
 	if (message->nlmsg_type != RTM_NEWQDISC || !header ||
-	    header->tcm_ifindex != walk->place.index || header->tcm_parent != TC_H_CLSACT)
+	    (walk->place.index && header->tcm_ifindex != walk->place.index) ||
+	    header->tcm_parent != TC_H_CLSACT || walk->result)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attr) == TCA_KIND)
@@ -67,6 +68,9 @@ static int on_qdisc(const struct nlmsghdr *message, void *user)
 	walk->other |= !clsact;
 	if (clsact && stats)
 		read_stats(stats, walk);
+	if (clsact && walk->each)
+		walk->result =
+			walk->each(&(struct tc_place){ .index = header->tcm_ifindex }, walk->user);
 	return MNL_CB_OK;
 }
 
@@ -97,6 +101,14 @@ int tc_has_clsact(struct nl *nl, int index)
 	int err = look_at_qdiscs(nl, index, &walk);
 
 	return err ? err : walk.other ? -EEXIST : walk.shared ? -EOPNOTSUPP : walk.clsact;
+}
+
+int tc_each_clsact(struct nl *nl, tc_each_fn *each, void *user)
+{
+	struct tc_walk walk = { .each = each, .user = user };
+	int err = look_at_qdiscs(nl, 0, &walk);
+
+	return err ? err : walk.result;
 }
 
 int tc_ensure_clsact(struct nl *nl, int index)

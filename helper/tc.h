@@ -49,16 +49,15 @@ int tc_ensure_clsact(struct nl *nl, int index);
  * stands there otherwise, or points to an interface that is gone, is replaced in one step; what is
  * right is left alone. @actions up to TC_END, or NULL for a verdict.
  */
-typedef int tc_put_fn(struct nl *nl, struct tc_place place, enum program_name name,
-		      const struct mac *mac, const struct tc_action *actions);
-tc_put_fn tc_ensure;
+typedef int tc_filter_fn(struct nl *nl, struct tc_place place, enum program_name name,
+			 const struct mac *mac, const struct tc_action *actions);
+tc_filter_fn tc_ensure;
 
 /* The same without a look at what stands there, where that is known to be nothing. */
-tc_put_fn tc_put;
+tc_filter_fn tc_put;
 
 /* 1 where it stands as tc_ensure() would leave it, 0 where not, or a negative errno. */
-int tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	      const struct tc_action *actions);
+tc_filter_fn tc_stands;
 
 /* Removes the filter, and its preference with the last one. 0 also where there was none. */
 int tc_remove(struct nl *nl, struct tc_place place);
@@ -66,6 +65,9 @@ int tc_remove(struct nl *nl, struct tc_place place);
 /* Calls @each with the place of every filter of a direction; a result other than 0 ends it. */
 typedef int tc_each_fn(const struct tc_place *place, void *user);
 int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *each, void *user);
+
+/* Calls @each for every interface that has clsact; of the place the index alone counts. */
+int tc_each_clsact(struct nl *nl, tc_each_fn *each, void *user);
 
 /* Removes clsact if it holds no filter at all, anybody's. 0 also where there is none. */
 int tc_remove_empty_clsact(struct nl *nl, int index);

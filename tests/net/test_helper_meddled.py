@@ -8,7 +8,7 @@ import re
 import socket
 
 from case import limit
-from desk import release, two, unchanged
+from desk import release, tc, two, unchanged
 from guest import Guest
 from helper import CODES, HELPER, NAMES, ask, close, refused, taps
 from netstate import NetState, difference
@@ -210,6 +210,32 @@ def test_note_that_is_not_understood_is_as_good_as_none(world):
         assert answer.status == 0 and answer.reply.attach == "patch", answer
         close(answer)
         release(desk)
+
+
+def test_release_knows_its_filters_on_a_card_without_a_note(world):
+    """And leaves alone what looks like them; what it cannot know, it says."""
+    machine, desk = two(world)
+    desk.plug(world.lan(), "second", default_route=False)
+    tc(desk, "qdisc add dev second clsact")
+    for preference in (24700, 24701):
+        words = f"tc filter add dev second egress pref {preference} handle 1 protocol all bpf bytecode"
+        assert desk.run([*words.split(), "1,6 0 0 0"]).returncode == 0
+    with unchanged(desk, ("nic", "second")):
+        for broken in (False, True):
+            close(ask(desk))
+            wait_until(lambda: not taps(desk), what="the end of the TAP")
+            desk.ip("link del bthub")
+            if broken:  # by whoever began to put it right by hand
+                tc(desk, "filter del dev nic ingress pref 24701")
+            done = desk.run([HELPER, "--release"])
+            assert done.returncode == 0, done
+            (line,) = done.stderr.splitlines()
+            words = re.findall("'(.*?)'", line)
+            assert line.startswith("nic: ") and len(words) == 2, line
+            for command in words:
+                assert desk.run(command.split()).returncode == 0, command
+        done = desk.run([HELPER, "--release"])
+        assert (done.returncode, done.stderr) == (0, ""), done
 
 
 def test_filters_follow_the_policy_to_another_card(world):
