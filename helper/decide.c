@@ -64,7 +64,7 @@ static void refuse(struct run *run, struct outcome *refusal)
 		outcome_set(refusal, OUTCOME_NOT_ROOT, "--release is root's alone, not user %u's",
 			    run->caller.uid);
 	else if (run->early.tun < 0)
-		outcome_set(refusal, OUTCOME_NO_TUN, "/dev/net/tun: %s", strerror(-run->early.tun));
+		outcome_set_tun(refusal, -run->early.tun);
 	else if (run->policy_outcome.code && run->request.verb != REQUEST_RELEASE)
 		*refusal = run->policy_outcome;
 	else if (early_check_namespace(run->early.route, refusal) == 0 &&

@@ -126,7 +126,7 @@ static void find_refusal(const struct status *s, struct outcome *refusal)
 	if (!refusal->code && s->mode == DROP_NONE)
 		outcome_set(refusal, OUTCOME_NO_PRIVILEGE, "the helper has no CAP_NET_ADMIN");
 	if (!refusal->code && s->early->tun < 0)
-		outcome_set(refusal, OUTCOME_NO_TUN, "/dev/net/tun: %s", strerror(-s->early->tun));
+		outcome_set_tun(refusal, -s->early->tun);
 	if (!refusal->code)
 		policy_permit(s->policy, s->caller, refusal);
 }

@@ -4,8 +4,10 @@
  */
 #include "outcome.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
 	const char *name;
@@ -68,6 +70,9 @@ static const struct {
 				    "start it with a name, free descriptors and the usual limits" },
 	[OUTCOME_DROP] = { "drop", "privileges could not be given up",
 			   "report this with the kernel's version" },
+	[OUTCOME_TUN_DENIED] = { "tun-denied", "/dev/net/tun may not be opened",
+				 "allow it: mode 0666, for a container '--device "
+				 "/dev/net/tun', for a service 'DeviceAllow=/dev/net/tun rw'" },
 };
 
 int outcome_set(struct outcome *outcome, enum outcome_code code, const char *format, ...)
@@ -84,6 +89,13 @@ int outcome_set(struct outcome *outcome, enum outcome_code code, const char *for
 		if (*p < ' ' || *p > '~')
 			*p = '?';
 	return -1;
+}
+
+int outcome_set_tun(struct outcome *outcome, int err)
+{
+	return outcome_set(outcome,
+			   err == EACCES || err == EPERM ? OUTCOME_TUN_DENIED : OUTCOME_NO_TUN,
+			   "/dev/net/tun: %s", strerror(err));
 }
 
 const char *outcome_name(unsigned int code)

@@ -17,7 +17,7 @@ enum outcome_code {
 	OUTCOME_NO_POLICY = 4,	     /* there is no policy file: only root */
 	OUTCOME_BAD_POLICY = 5,	     /* the policy is not to be trusted or not understood */
 	OUTCOME_NO_PRIVILEGE = 6,    /* neither setuid, nor a capability, nor root */
-	OUTCOME_NO_TUN = 7,	     /* /dev/net/tun is missing or does not open */
+	OUTCOME_NO_TUN = 7,	     /* /dev/net/tun is missing, or nothing is behind it */
 	OUTCOME_BAD_NAME = 8,	     /* an interface name that no interface can have */
 	OUTCOME_BAD_DESCRIPTOR = 9,  /* --fd is not the caller's own connected unix stream socket */
 	OUTCOME_NO_UPLINK = 10,	     /* the policy wants an uplink and there is none */
@@ -34,6 +34,7 @@ enum outcome_code {
 	OUTCOME_HANDOVER = 21,		/* the caller did not take the reply */
 	OUTCOME_HOSTILE_START = 22,	/* no argv, no room for descriptors: not a start to trust */
 	OUTCOME_DROP = 23,		/* privileges could not be given up */
+	OUTCOME_TUN_DENIED = 24,	/* /dev/net/tun is there, and may not be opened */
 	OUTCOME_COUNT
 };
 
@@ -53,6 +54,9 @@ struct outcome {
  */
 int outcome_set(struct outcome *outcome, enum outcome_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Why /dev/net/tun did not open: the positive errno @err. As outcome_set(). */
+int outcome_set_tun(struct outcome *outcome, int err);
 
 /* A word for the code ("denied"), or NULL beyond OUTCOME_COUNT. */
 const char *outcome_name(unsigned int code);

@@ -229,7 +229,7 @@ out:
 static bool is_without_privilege(int err, const struct reply *reply)
 {
 	return err || reply->code == OUTCOME_NO_PRIVILEGE || reply->code == OUTCOME_NO_TUN ||
-	       reply->code == OUTCOME_DROP;
+	       reply->code == OUTCOME_TUN_DENIED || reply->code == OUTCOME_DROP;
 }
 
 int helper_call(const char *path, const struct request *request, struct reply *reply, int *tap)

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import resource
+import stat
 
 import ns
 import starter
@@ -203,6 +204,14 @@ def privilege_stays(host):
         tracer.start(*ATTACH)
         tracer.until("setresuid")
         return of(tracer.fail(errno.EPERM))
+
+
+@ends("tun-denied", "/dev/net/tun: Permission denied", "--device /dev/net/tun")
+def tun_is_not_allowed(host):
+    """As in a container, where the file system that has the node allows no devices."""
+    host.inside(lambda: ns.mount("none", "/dev/net", "tmpfs", ns.MS_NODEV))
+    host.inside(lambda: os.mknod("/dev/net/tun", 0o666 | stat.S_IFCHR, os.makedev(10, 200)))
+    return asked(host)
 
 
 @limit(120)

@@ -2,6 +2,8 @@
 /*
  * test_proto_outcome.c: the codes that scripts rely on, and the line that people read.
  */
+#include <errno.h>
+
 #include "outcome.h"
 #include "proto_test.h"
 
@@ -31,6 +33,7 @@ static const char *const names[] = {
 	"handover",
 	"hostile-start",
 	"drop",
+	"tun-denied",
 };
 
 static bool is_one_line(const char *text)
@@ -49,6 +52,27 @@ START_TEST(test_outcome_codes_and_names_never_change)
 	ck_assert_uint_eq(OUTCOME_DENIED, 3);
 	ck_assert_uint_eq(OUTCOME_FOREIGN_NAMESPACE, 17);
 	ck_assert_uint_eq(OUTCOME_DROP, 23);
+	ck_assert_uint_eq(OUTCOME_TUN_DENIED, 24);
+}
+END_TEST
+
+START_TEST(test_tun_that_may_not_be_opened_is_another_thing_than_none)
+{
+	static const struct {
+		int err;
+		enum outcome_code code;
+	} cases[] = { { ENOENT, OUTCOME_NO_TUN },
+		      { ENODEV, OUTCOME_NO_TUN },
+		      { EACCES, OUTCOME_TUN_DENIED },
+		      { EPERM, OUTCOME_TUN_DENIED } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct outcome outcome = { .code = OUTCOME_OK };
+
+		ck_assert_int_eq(outcome_set_tun(&outcome, cases[i].err), -1);
+		ck_assert_int_eq(outcome.code, cases[i].code);
+		ck_assert_ptr_nonnull(strstr(outcome.what, strerror(cases[i].err)));
+	}
 }
 END_TEST
 
@@ -170,6 +194,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		test_outcome_codes_and_names_never_change,
+		test_tun_that_may_not_be_opened_is_another_thing_than_none,
 		test_outcome_of_each_code_has_a_sentence_and_a_remedy,
 		test_outcome_beyond_the_last_has_nothing,
 		test_outcome_keeps_the_first_failure,
