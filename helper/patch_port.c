@@ -133,7 +133,11 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 				   &(struct link_change){ .move = true, .master = hub->uplink });
 	if (plan->attach == ATTACH_NONE)
 		return 0;
-	err = tc_has_clsact(nl, hub->uplink);
+	/* where our filter stands, clsact does too */
+	err = with_filter(nl, tc_stands, place_of(hub->uplink, TC_EGRESS, GROUP), GROUP,
+			  &tap->guest, hub->lan);
+	if (err == 0)
+		err = tc_has_clsact(nl, hub->uplink);
 	if (err == 0 && (err = hub_remember(nl, hub, HUB_DID_CLSACT)) == 0)
 		err = tc_ensure_clsact(nl, hub->uplink);
 	if (err >= 0)

@@ -10,6 +10,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -36,15 +37,18 @@ static int list_link(const struct link *link, void *user)
 {
 	struct listing *l = user;
 	struct taps *taps = l->taps;
-	unsigned int uid, slot;
 	struct tap tap = { .index = link->index };
+	unsigned long uid, slot;
+	char *end;
 
-	/* NOLINTNEXTLINE(cert-err34-c): compared with what the numbers are written as, below */
-	if (strcmp(link->kind, "tun") != 0 || sscanf(link->name, "btap%x-%x", &uid, &slot) != 2 ||
-	    slot >= MAC_SLOTS)
+	if (strcmp(link->kind, "tun") != 0 || strncmp(link->name, "btap", 4) != 0)
+		return 0;
+	uid = strtoul(link->name + 4, &end, 16);
+	slot = *end == '-' ? strtoul(end + 1, NULL, 16) : MAC_SLOTS;
+	if (uid > UINT32_MAX || slot >= MAC_SLOTS)
 		return 0;
 	/* one name for each number: not btap0003e8-0, not btap3e8-0x */
-	name_tap(&tap, l->host, uid, slot);
+	name_tap(&tap, l->host, (uint32_t)uid, (unsigned int)slot);
 	if (strcmp(tap.name, link->name) != 0)
 		return 0;
 	if (taps->count == TAPS_MAX)
