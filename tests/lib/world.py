@@ -239,7 +239,7 @@ class Host:
     def home(self, user):
         home = os.path.join(self.folder, "home-" + (user or "root"))
         if not os.path.isdir(home):
-            os.mkdir(home)
+            os.makedirs(home, exist_ok=True)  # another thread may need it as well
             uid = USERS[user][0] if user else 0
             os.chown(home, uid, uid)
         return home

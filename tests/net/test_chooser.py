@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import appletalk
 import emulator
@@ -23,6 +24,12 @@ def chooser(host, *words, user="lisa", env=None):
     argv = ["basilisk-tap", "chooser", "--json", "--wait=1", *words]
     done = host.run(argv, user=user, env=env, seconds=30)
     return done.returncode, json.loads(done.stdout) if done.stdout else None, done
+
+
+def at_once(*calls):
+    """The results of functions that wait most of the time: each for a network's answers."""
+    with ThreadPoolExecutor() as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 class Served:
@@ -113,11 +120,13 @@ def test_chooser_and_ping_reach_a_refused_mac_by_tunnel(world):
     mac = Emulator(attic, name="Centris")
     with Peer(world.host("machine", lan)) as ear:
         hello = mac.hello(ear, online=True)
-    status, told, done = chooser(cellar)
+    (status, told, done), ping = at_once(
+        lambda: chooser(cellar), lambda: chooser(cellar, "ping", "--count", "3", "Centris")
+    )
     assert status == 0, done
     assert told["node"]["mode"] == "p2p" and told["node"]["attach"] == "no", told
     assert names(told) == [("Macintosh", "Centris", "*", address_text(hello))], told
-    status, told, done = chooser(cellar, "ping", "--count", "3", "Centris")
+    status, told, done = ping
     assert status == 0, done
     found = told["ping"]
     assert found["sent"] == found["answered"] == 3, told
@@ -131,9 +140,10 @@ def test_ping_finds_a_mac_by_name_in_any_case_by_type_and_by_address(world):
     with Wire(world.host("machine", lan)) as wire:
         hello = mac.hello(wire, online=True)
     host = world.host("other", lan)
-    for word in ("qUADRA:Macintosh@*", address_text(hello)):
-        argv = ["basilisk-tap", "chooser", "ping", "--count=2", word]
-        done = host.run(argv, user="mac", seconds=30)
+    words = "qUADRA:Macintosh@*", address_text(hello)
+    argv = ["basilisk-tap", "chooser", "ping", "--count=2"]
+    runs = at_once(*(lambda w=w: host.run([*argv, w], user="mac", seconds=30) for w in words))
+    for word, done in zip(words, runs):
         assert done.returncode == 0, done
         first, *echoes, last = done.stdout.splitlines()
         assert first == f"{word} is {address_text(hello)} at MAC {mac_text(mac.mac)}", done
@@ -243,11 +253,13 @@ def test_chooser_gives_up_where_somebody_owns_every_address(world):
 
 def test_chooser_says_that_nobody_is_there_and_ends_with_3(world):
     host = world.host("desk", world.lan())
-    status, told, done = chooser(host)
+    words = "Nobody", "65280.200"
+    argv = ["basilisk-tap", "chooser", "ping", "--wait=1"]
+    (status, told, done), *pings = at_once(
+        lambda: chooser(host), *(lambda w=w: host.run([*argv, w], user="mac") for w in words)
+    )
     assert status == 3 and told["names"] == [] and told["zones"] == ["*"], done
-    for word in ("Nobody", "65280.200"):
-        argv = ["basilisk-tap", "chooser", "ping", "--wait=1", word]
-        done = host.run(argv, user="mac")
+    for word, done in zip(words, pings):
         assert done.returncode == 3 and word in done.stderr, done
     assert not any(link.startswith("btap") for link in host.links())
 
@@ -281,9 +293,11 @@ def test_interrupted_chooser_takes_its_leave(world):
 def test_chooser_tells_of_its_progress_on_a_terminal_alone(world):
     host = world.host("desk", world.lan())
     line = "basilisk-tap chooser --wait=1"
-    seen = host.run(["script", "--quiet", "--command", line, "/dev/null"], user="mac").stdout
+    seen, done = at_once(
+        lambda: host.run(["script", "--quiet", "--command", line, "/dev/null"], user="mac").stdout,
+        lambda: host.run(line.split(), user="mac"),
+    )
     assert "\x1b[Kjoining the network ..." in seen and "\x1b[Klooking for names" in seen, seen
-    done = host.run(line.split(), user="mac")
     assert "..." not in done.stdout + done.stderr and "\x1b" not in done.stderr, done
 
 
