@@ -15,6 +15,8 @@
 
 #define OWN_USER "_basilisk-tap"
 #define NOBODY	 65534
+/* the kernel takes its time over each interface; root can end us, and waits for nobody else */
+#define SECONDS_TO_RELEASE 120
 
 void decide_note_caller(struct run *run)
 {
@@ -136,6 +138,8 @@ int decide(struct run *run)
 		*outcome = refusal;
 		return -1;
 	}
+	if (request->verb == REQUEST_RELEASE)
+		early_live_for(SECONDS_TO_RELEASE);
 	err = nl_open(&run->route, FD_ROUTE);
 	if (!err)
 		err = nl_open(&run->generic, FD_GENERIC);

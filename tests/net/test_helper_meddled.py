@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import socket
+import time
 
 from case import limit
 from desk import release, tc, two, unchanged
@@ -363,3 +364,17 @@ def test_as_many_filters_on_the_hub_as_nobody_counts(world):
         assert answer.status == 0, answer
         close(answer)
         release(desk)
+
+
+def test_release_is_given_the_time_that_the_kernel_takes(world):
+    """256 leftovers took it 7 s; who asks for a TAP is given 5, and is alone in having to wait."""
+    machine, desk = two(world)
+    with unchanged(desk), Tracer(desk, user=None) as tracer:
+        close(ask(desk))
+        wait_until(lambda: not taps(desk), what="the end of the TAP")
+        tracer.start(*RELEASE)
+        assert isinstance(tracer.until("sendto"), At)
+        time.sleep(6)  # not for anything to happen, but as long as it takes
+        end = tracer.go()
+        assert end.status == 0, end
+    assert desk.links() == {"lo", "nic"}
