@@ -15,7 +15,7 @@ class Timeout(AssertionError):
     """What was awaited did not come in time."""
 
 
-def wait_until(condition, seconds=5.0, what=None, step=0.01):
+def wait_until(condition, seconds=15.0, what=None, step=0.01):
     """Await a true value of condition() and return it; say what was missing otherwise."""
     deadline = time.monotonic() + seconds
     while True:
@@ -80,14 +80,14 @@ class Process:
     def running(self):
         return self.popen.poll() is None
 
-    def wait(self, seconds=10):
+    def wait(self, seconds=30):
         """Await the end; return the exit status, negative for a signal."""
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
             raise Timeout(f"{self.name} still runs after {seconds} s") from None
 
-    def expect(self, pattern, seconds=5.0, stream="stderr"):
+    def expect(self, pattern, seconds=15.0, stream="stderr"):
         """Await a line that matches in the output; return the match."""
 
         def found():

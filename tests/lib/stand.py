@@ -27,7 +27,7 @@ REACHES_HOST = "patch", "host", "join"
 ATTACH = [HELPER, f"--fd={FD}", "--slot=0", "--br=auto"]
 OTHER = [*ATTACH[:2], "--slot=1", "--br=auto"]  # another user's
 RELEASE = [HELPER, "--release"]
-SECONDS = 3  # for a frame; many times what it takes
+SECONDS = 10  # for a frame, which takes some milliseconds
 
 
 def into_bridge(desk):

@@ -73,7 +73,7 @@ def command(target, source, letter, body=b"", length=0):
     return frame + bytes((k * 7 + 3) & 255 for k in range(len(frame), length))
 
 
-def echo(wire, mac, length, seconds=3.0):
+def echo(wire, mac, length, seconds=10.0):
     """Send an echo of so many bytes; return the answer, checked byte for byte."""
     sent = command(mac, wire.mac, "E", length=length)
     assert len(sent) == length, f"{length} is too short for an echo"
@@ -88,7 +88,7 @@ def echo(wire, mac, length, seconds=3.0):
     return got
 
 
-def burst(wire, mac, count, length, seconds=5.0):
+def burst(wire, mac, count, length, seconds=15.0):
     """Ask for a burst; check that all frames come, whole and in order."""
     wire.send(command(mac, wire.mac, "T", struct.pack(">HH", count, length), 60))
     tail = bytes(k & 255 for k in range(24, length))

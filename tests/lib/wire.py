@@ -36,7 +36,7 @@ class Ether:
             if frame is not None:
                 yield frame
 
-    def expect(self, wanted, seconds=5.0, what=None):
+    def expect(self, wanted, seconds=15.0, what=None):
         """Await a frame for which wanted() has a true value; return that value."""
         others = 0
         for frame in self.frames(seconds):

@@ -217,7 +217,7 @@ def test_installation_from_the_source_works_as_shown_and_is_undone_as_shown(worl
     tree = copy_of_tree(world, "proto", "helper", "shim", "gen")
 
     def do(text, folder=tree):
-        done = typed(host, text, folder=folder, seconds=150)
+        done = typed(host, text, folder=folder, seconds=500)
         assert done.returncode == 0, (text, done)
         return done.stdout
 

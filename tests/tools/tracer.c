@@ -193,7 +193,8 @@ static void next_call(struct run *run)
 			return;
 		signal = 0;
 		if (WSTOPSIG(run->status) != (SIGTRAP | 0x80)) {
-			if (WSTOPSIG(run->status) != SIGTRAP)
+			/* the bound of its life goes on while it stands still here: not passed on */
+			if (WSTOPSIG(run->status) != SIGTRAP && WSTOPSIG(run->status) != SIGALRM)
 				signal = WSTOPSIG(run->status);
 			continue;
 		}
