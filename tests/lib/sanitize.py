@@ -10,7 +10,8 @@ import shutil
 
 SANITIZE = os.environ.get("BASILISK_TAP_SANITIZE", "")
 RUNTIME = SANITIZE if SANITIZE.startswith("/") else None
-FLAGS = [SANITIZE] if SANITIZE.startswith("-") else []  # for programs that link our library
+# for programs that link our library; one that is setuid has nothing preloaded
+FLAGS = ["-Wl,--no-as-needed", SANITIZE] if RUNTIME else [SANITIZE] if SANITIZE else []
 PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
 OPTIONS = "detect_leaks=0:verify_asan_link_order=0:use_sigaltstack=0:log_path=/run/basilisk-tap-reports/report"
 
