@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "standard.h"
 
 /* Sanitizers cannot live with it, and their test programs have no third library. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -18,8 +19,12 @@
 
 int load_functions(const char *file, const char *const names[], size_t n, void *pointers)
 {
-	void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND);
+	struct standard standard;
+	void *handle;
 
+	standard_hold(&standard); /* the loader opens each library that this one needs */
+	handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND);
+	standard_release(&standard);
 	if (!handle) {
 		log_say(LOG_DEBUG, "%s", dlerror());
 		return -ELIBACC;

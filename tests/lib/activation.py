@@ -6,8 +6,10 @@ What systemd does beside that is done here as packaging/systemd/ says: the socke
 helper runs as a user without a name, with CAP_NET_ADMIN as its only, ambient, capability.  The
 units themselves, under a systemd that has booted: tests/vm/.
 """
+import contextlib
 import os
 import re
+import signal
 import socket
 
 from proc import Process, enter, wait_until
@@ -59,6 +61,14 @@ class Activation:
             return len(found) >= count and [int(number) for number in found]
 
         return wait_until(ended, what=f"the end of {count} helpers")
+
+    def kill_children(self):
+        """The helpers that run now, or are about to."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            for child in file.read().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
 
     def close(self):
         self.process.kill()

@@ -3,12 +3,36 @@
 import contextlib
 import errno
 import os
+import shutil
 import struct
 
+import ns
 from case import Skip
+from helper import HELPER
 from world import World
 
 NET_ADMIN = 1 << 12
+
+
+def give_capability(path):
+    # struct vfs_cap_data, revision 2, effective: permitted 0x1000, no inheritable
+    value = struct.pack("<IIIII", 0x02000001, NET_ADMIN, 0, 0, 0)
+    try:
+        os.setxattr(path, "security.capability", value)
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            raise Skip("no file capabilities on this file system") from error
+        raise
+
+
+def private_helper(host, way):
+    """That host has a helper of its own from now on: "capability", or "socket", without privilege."""
+    path = host.world.path("helper-" + host.name)
+    shutil.copyfile(World.place.helper, path)
+    os.chmod(path, 0o755)
+    if way == "capability":
+        give_capability(path)
+    host.inside(lambda: ns.bind(path, HELPER))
 
 
 @contextlib.contextmanager
@@ -16,15 +40,9 @@ def by_capability():
     """The installed helper, for a while, with a file capability in place of setuid."""
     path = World.place.helper
     os.chmod(path, 0o755)
-    # struct vfs_cap_data, revision 2, effective: permitted 0x1000, no inheritable
-    value = struct.pack("<IIIII", 0x02000001, NET_ADMIN, 0, 0, 0)
     try:
-        os.setxattr(path, "security.capability", value)
+        give_capability(path)
         yield
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            raise Skip("no file capabilities on this file system") from error
-        raise
     finally:
         with contextlib.suppress(OSError):
             os.removexattr(path, "security.capability")

@@ -4,6 +4,8 @@
 
 SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer
 ASAN_CFLAGS := $(SANITIZE_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+# without a library of the sanitizer's: what is undefined ends the program
+UBSAN_CFLAGS := $(SANITIZE_CFLAGS) -fsanitize=undefined -fsanitize-undefined-trap-on-error
 TSAN_CFLAGS := $(SANITIZE_CFLAGS) -fsanitize=thread
 
 # in $(1) with the flags $(2) and what else make is told, $(3)
@@ -22,11 +24,13 @@ build/asan/early.so: tests/sanitize/early.c
 # its children share our memory, and are our thread to ThreadSanitizer; they never return
 build/tsan/shim/lib/helper_client.o: ALL_CFLAGS += -fno-sanitize=thread
 
-#: make check-asan     as root: all tests under AddressSanitizer and UBSan
+#: make check-asan     as root: all tests under AddressSanitizer and UBSan; some under the latter alone
 check-asan: build/asan/options.o build/asan/early.so
 	@packaging/deps.sh build demo check
 	@$(call sanitized,asan,$(ASAN_CFLAGS),LDFLAGS=build/asan/options.o ALSO_CALLS=tests/sanitize/options.c)
 	@tests/sanitize/run asan
+	@$(call sanitized,ubsan,$(UBSAN_CFLAGS))
+	@tests/sanitize/run ubsan
 
 #: make check-tsan     as root: the tests with threads of ours under ThreadSanitizer
 check-tsan: build/tsan/calls.o

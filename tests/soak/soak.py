@@ -12,9 +12,10 @@ import time
 import emulator
 import measure
 from guests import Chatter, Mac, await_echoes, await_gone, program
+from helper import taps
 from netstate import difference
 from proc import Timeout, wait_until
-from town import REFUSED, Town
+from town import ATTACHED, REFUSED, Town
 
 KILLS_A_SECOND = 1.12  # a little over a thousand in a quarter of an hour
 DISTURBANCES_A_SECOND = 0.7
@@ -22,7 +23,7 @@ LONGEST = 1.5  # times the seconds asked for, where the machine is too slow for 
 YOUNG = 18  # at a time
 MACS = 2  # of them the real emulator
 SETTLE = 90  # seconds that all may take to find each other again when it is calm
-KILOBYTES = 256  # that an elder may hold more: pages of its heap, not more than a table of peers
+KILOBYTES = 128  # that an elder may hold more: pages of its heap, not more than a table of peers
 WARM = 0.3  # of the time, after which no elder has a reason to grow
 
 
@@ -41,6 +42,8 @@ class Soak:
         self.no_sockets = {mode: measure.sockets(host) for mode, host in hosts.items()}
         self.elders = {mode: Chatter(host, self.path) for mode, host in hosts.items()}
         pairs = await_echoes(list(self.elders.values()), SETTLE)
+        for mode, host in hosts.items():
+            assert bool(taps(host)) == (mode in ATTACHED), (mode, host.links())
         self.tell(f"{len(self.elders)} hosts, {pairs} pairs of elders echo")
         self.alone = self.town.snapshots_after_repair()
         self.held = self.holdings()

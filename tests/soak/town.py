@@ -8,15 +8,18 @@ import time
 
 import avahi
 import helper
+import modes
 from avahi import Avahi
 from guests import Chatter
 from helper import HELPER, taps
 from netstate import NetState
 from stand import POLICY, into_bridge
+from ways import SETUID, SOCKET
 from world import ALLOW, REFUSE, USERS
 
-BRIDGED = "patch", "join", "bridge"
-ATTACHED = (*BRIDGED, "host", "none")
+OTHER_WAYS = "capability", "socket"  # of the helper to its privilege; attached as `patch` is
+BRIDGED = "patch", "join", "bridge", *OTHER_WAYS
+ATTACHED = *BRIDGED, "host", "none"
 REFUSED = "refused"
 
 
@@ -25,8 +28,11 @@ class Town:
         self.lan = world.lan()
         self.hosts, self.daemons, self.done = {}, {}, {}
         for mode in (*ATTACHED, REFUSED):
-            policy = REFUSE if mode == REFUSED else ALLOW + POLICY[mode] + "max-taps 16\n"
+            policy = REFUSE if mode == REFUSED else ALLOW + POLICY.get(mode, "") + "max-taps 16\n"
             self.hosts[mode] = world.host(mode, self.lan, policy=policy)
+        for mode in OTHER_WAYS:
+            modes.private_helper(self.hosts[mode], mode)
+        SOCKET.service(self.hosts["socket"])
         into_bridge(self.hosts["join"])
         self.hosts["bridge"].plug(self.lan, "spare", address=0)
         if not avahi.missing():
@@ -98,14 +104,21 @@ class Town:
 
     def kill_helper(self):
         """In the middle of its run; whom it might have served is gone as well."""
-        host = self.hosts[random.choice(ATTACHED)]
-        ours, theirs = helper.pair(host, "mac")
-        with ours, theirs:
-            argv = [HELPER, f"--fd={theirs.fileno()}", "--slot=14", "--br=auto"]
-            process = host.start(argv, user="mac", name="helper", pass_fds=(theirs.fileno(),))
-            time.sleep(random.uniform(0, 0.05))
-            process.kill()
-            host.world.processes.remove(process)
+        mode = random.choice(ATTACHED)
+        host, pause = self.hosts[mode], random.uniform(0, 0.05)
+        if mode == "socket":
+            with SOCKET.connect(host) as sock:
+                SOCKET.send(sock, "--slot=14", "--br=auto")
+                time.sleep(pause)
+                SOCKET.service(host).kill_children()
+        else:
+            ours, theirs = helper.pair(host, "mac")
+            with ours, theirs:
+                argv = [HELPER, f"--fd={theirs.fileno()}", "--slot=14", "--br=auto"]
+                process = host.start(argv, user="mac", name="helper", pass_fds=(theirs.fileno(),))
+                time.sleep(pause)
+                process.kill()
+                host.world.processes.remove(process)
         self.note("helpers killed")
 
     def release(self):
@@ -168,7 +181,8 @@ class Town:
         """After a run of the helper, which sweeps up, for each host with a guest in slot 0. The
         addresses that a card was told to accept are left out: they stay until release."""
         for mode in ATTACHED:
-            answer = helper.ask(self.hosts[mode], "--repair", "--slot=0", "--br=auto")
+            way = SOCKET if mode == "socket" else SETUID
+            answer = way.ask(self.hosts[mode], "--repair", "--slot=0", "--br=auto")
             assert answer.status == 0, (mode, answer)
         return {
             mode: [line for line in lines if not line.startswith("fdb nic b2")]
