@@ -11,14 +11,14 @@
  * for byte.
  *
  * Errors are negative errno values, never errno itself. Nothing here raises a signal or ends the
- * process; no call but bt_open() and bt_close() blocks, or lets its thread be cancelled.
+ * process; no call but bt_open(), bt_wait() and bt_close() blocks, or lets its thread be cancelled.
  *
- * Threads: any function may be called from any thread, and bt_receive(), bt_send(),
+ * Threads: any function may be called from any thread, and bt_wait(), bt_receive(), bt_send(),
  * bt_get_status() on one device from several at once. bt_close() must be the last call on a
  * device. None may be called from a signal handler. The library runs two threads of its own for
  * each open device, with all signals blocked but those of a crash.
  *
- * Fork: a child has no network. There bt_receive() and bt_send() return -ECHILD, bt_close() frees
+ * Fork: a child has no network. There bt_wait(), bt_receive() and bt_send() return -ECHILD, bt_close() frees
  * nothing that the parent uses; all descriptors are close-on-exec, and closed in the child.
  *
  * Environment, not looked at in a set-user-id program:
@@ -82,9 +82,21 @@ BT_API int bt_open(const char *ether, struct bt_device **device);
 /*
  * A descriptor that is readable whenever bt_receive() may have something; good for poll(),
  * select() and epoll, and for nothing else. The device's own: neither read, nor write, nor
- * close it. It never shows an error or a hang-up.
+ * close it. It never shows an error or a hang-up. Or a negative errno, where the kernel has no memory.
+ *
+ * It is an epoll descriptor over several others, and from the first call of this function on each
+ * frame that arrives costs a little more. Who waits for nothing else calls bt_wait() instead, and
+ * this one never.
  */
 BT_API int bt_fd(const struct bt_device *device);
+
+/*
+ * Waits until bt_receive() may have something, for @timeout milliseconds (negative: for ever), as
+ * poll() would for the descriptor alone, in less time. Returns 1; 0 where the time has passed;
+ * -EINTR where a signal handler ran; -ECHILD; or another negative errno. The thread may be cancelled
+ * in it; bt_close() ends it.
+ */
+BT_API int bt_wait(struct bt_device *device, int timeout);
 
 /*
  * Takes the next frame for the guest. @buffer has @size bytes, at least BT_FRAME_MAX. Returns the

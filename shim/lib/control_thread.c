@@ -195,8 +195,7 @@ static void on_notice(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 			take_confirmation(t, notice.frame, CONTROL_LEN,
 					  notice.from.port ? &notice.from : NULL);
 		} else if (notice.kind == NOTICE_BUSY) {
-			fast_way_open(d, &notice.from);
-			set_timeout(t, t->check_fast, FAST_WAY_CHECK_MS);
+			set_timeout(t, t->check_fast, fast_way_open(d, &notice.from));
 		} else if (notice.kind != NOTICE_SENT) {
 			device_lock_to_change(d);
 			peer = peers_find(&d->peers, &notice.mac);
@@ -217,7 +216,7 @@ static void on_check_fast(AvahiTimeout *timeout, void *user)
 {
 	struct control_thread *t = user;
 
-	set_timeout(t, timeout, fast_way_check(t->device) ? FAST_WAY_CHECK_MS : -1);
+	set_timeout(t, timeout, fast_way_check(t->device));
 }
 
 /* ---- the discovery ---- */

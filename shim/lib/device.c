@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -28,13 +27,6 @@ int bt_is_ours(const char *ether)
 }
 
 /* ---- parts ---- */
-
-static int watch(const struct bt_device *d, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	return epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
 
 void device_notice(const struct bt_device *device, const struct notice *notice)
 {
@@ -69,8 +61,10 @@ bool device_tap_lost(struct bt_device *device)
 
 	if (!atomic_exchange(&device->tap_alive, false))
 		return false;
-	/* at once: its error would make the descriptor readable for ever */
-	epoll_ctl(device->epoll, EPOLL_CTL_DEL, device->tap, NULL);
+	/* who waits for it is woken by its error; for the one that may take its place nobody would be */
+	wait_by_set(&device->wait);
+	/* at once: its error would make the set readable for ever */
+	wait_remove(&device->wait, SOURCE_TAP);
 	atomic_store(&device->attach, ATTACH_NO);
 	device_notice(device, &notice);
 	return true;
@@ -82,7 +76,7 @@ int device_tap_replace(struct bt_device *device, int tap, enum attach attach)
 
 	if (dup3(tap, device->tap, O_CLOEXEC) < 0)
 		return -errno;
-	err = watch(device, device->tap);
+	err = wait_add(&device->wait, SOURCE_TAP, device->tap);
 	if (err)
 		return err;
 	close(tap);
@@ -116,7 +110,7 @@ static struct bt_device *device_new(void)
 
 	if (!d)
 		return NULL;
-	d->epoll = d->tap = d->tunnel.data = d->tunnel.control = d->fast.fd = d->capture = -1;
+	d->wait.set = d->tap = d->tunnel.data = d->tunnel.control = d->fast.fd = d->capture = -1;
 	d->notice[0] = d->notice[1] = d->slot.lock = d->slot.directory = -1;
 	pthread_mutex_init(&d->lock, NULL);
 	if (getrandom(&secret, sizeof(secret), 0) == sizeof(secret) &&
@@ -136,7 +130,7 @@ static void close_fd(int *fd)
 static void device_free(struct bt_device *d)
 {
 	process_forget(d);
-	close_fd(&d->epoll);
+	wait_close(&d->wait);
 	close_fd(&d->tap);
 	close_fd(&d->fast.fd);
 	tunnel_close(&d->tunnel);
@@ -200,13 +194,12 @@ static int open_descriptor(struct bt_device *d)
 {
 	int err;
 
-	d->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (d->epoll < 0)
-		return fail(-errno, "no epoll descriptor");
-	err = watch(d, d->tunnel.data);
+	err = wait_open(&d->wait);
+	if (!err)
+		err = wait_add(&d->wait, SOURCE_TUNNEL, d->tunnel.data);
 	if (!err && d->tap >= 0)
-		err = watch(d, d->tap);
-	return err ? fail(err, "the descriptor cannot be set up") : 0;
+		err = wait_add(&d->wait, SOURCE_TAP, d->tap);
+	return err ? fail(err, "no epoll descriptor") : 0;
 }
 
 static int open_parts(struct bt_device *d)
@@ -289,7 +282,15 @@ out:
 
 int bt_fd(const struct bt_device *device)
 {
-	return device->epoll;
+	struct bt_device *d = (struct bt_device *)(uintptr_t)device;
+	int err = device_is_ours(d) ? wait_use_set(&d->wait) : 0;
+
+	return err ? err : d->wait.set;
+}
+
+int bt_wait(struct bt_device *device, int timeout)
+{
+	return device_is_ours(device) ? wait_for(&device->wait, timeout) : -ECHILD;
 }
 
 void bt_mac(const struct bt_device *device, uint8_t mac[BT_MAC_LEN])
@@ -335,5 +336,6 @@ void bt_close(struct bt_device *device)
 	control = device->control;
 	device->control = NULL; /* a fork() of now finds none, and not one that is gone */
 	control_thread_stop(control);
-	device_free(device);
+	if (wait_end(&device->wait, device->tunnel.data))
+		device_free(device);
 }

@@ -30,6 +30,7 @@
 #include "route.h"
 #include "slot.h"
 #include "tunnel.h"
+#include "wait.h"
 
 struct control_thread;
 
@@ -50,7 +51,7 @@ struct bt_device {
 	struct mac mac;
 	struct ether_option option;
 	struct slot slot;
-	int epoll;
+	struct wait wait;
 	/*
 	 * The TAP's number stays the same for life: a new TAP is put in its place, so that no
 	 * thread ever uses a number that has become something else. -1: there never was one.

@@ -6,12 +6,15 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "device.h"
 #include "log.h"
+
+#define CHECK_MS 2000
+#define LOOK_MS	 10 /* whether all wait for it, */
+#define LOOKS	 20 /* so often: then traffic goes one way, and nobody comes round */
 
 bool fast_way_note(struct fast_way *way, const struct mac *mac, unsigned int now_ms)
 {
@@ -28,13 +31,14 @@ void fast_way_close(struct bt_device *device)
 	struct fast_way *way = &device->fast;
 	int nothing;
 
-	if (!way->open)
+	if (!way->open && !way->next.port)
 		return;
 	device_lock_to_change(device);
 	way->to.port = 0;
 	way->open = false;
 	pthread_mutex_unlock(&device->lock);
-	epoll_ctl(device->epoll, EPOLL_CTL_DEL, way->fd, NULL);
+	way->next.port = 0;
+	wait_remove(&device->wait, SOURCE_FAST);
 	/*
 	 * The number must not become something else while a thread may be about to use it; a
 	 * datagram that is still in the queue is lost, as on any network.
@@ -46,53 +50,72 @@ void fast_way_close(struct bt_device *device)
 	}
 }
 
-void fast_way_open(struct bt_device *device, const struct tunnel_target *to)
+static int connect_next(struct bt_device *device)
 {
-	struct epoll_event event = { .events = EPOLLIN };
 	struct fast_way *way = &device->fast;
+	struct tunnel_target to = way->next;
 	char text[ADDRESS_TEXT_SIZE];
+
+	if (!wait_all_see(&device->wait) && ++way->looks < LOOKS)
+		return LOOK_MS;
+	if (way->looks == LOOKS || tunnel_connect(&device->tunnel, way->fd, &to) < 0) {
+		fast_way_close(device);
+		return -1;
+	}
+	way->next.port = 0;
+	way->used_before = way->used;
+	way->pending_before = false;
+	/* before anybody receives by it: .to tells where a frame came from */
+	device_lock_to_change(device);
+	way->to = to;
+	pthread_mutex_unlock(&device->lock);
+	way->open = true;
+	log_say(LOG_DEBUG, "a way of its own for %s", address_format(&to.address, to.port, text));
+	return CHECK_MS;
+}
+
+int fast_way_open(struct bt_device *device, const struct tunnel_target *to)
+{
+	struct fast_way *way = &device->fast;
 	int fd;
 
 	fast_way_close(device);
-	fd = tunnel_connect(&device->tunnel, to);
+	fd = tunnel_socket(to);
 	if (fd < 0)
-		return;
+		return -1;
 	if (way->fd < 0) {
 		way->fd = fd;
 	} else {
 		dup3(fd, way->fd, O_CLOEXEC);
 		close(fd);
 	}
-	way->used_before = way->used;
-	way->pending_before = false;
-	/* before anybody can receive by it: .to tells where a frame came from */
-	device_lock_to_change(device);
-	way->to = *to;
-	pthread_mutex_unlock(&device->lock);
-	way->open = true;
-	if (epoll_ctl(device->epoll, EPOLL_CTL_ADD, way->fd, &event) < 0) {
+	way->next = *to;
+	way->looks = 0;
+	if (wait_add(&device->wait, SOURCE_FAST, way->fd) < 0 || !wait_begin_round(&device->wait)) {
 		fast_way_close(device);
-		return;
+		return -1;
 	}
-	log_say(LOG_DEBUG, "a way of its own for %s", address_format(&to->address, to->port, text));
+	return connect_next(device);
 }
 
-bool fast_way_check(struct bt_device *device)
+int fast_way_check(struct bt_device *device)
 {
 	struct fast_way *way = &device->fast;
 	unsigned int used = way->used;
 	int pending = 0;
 
+	if (way->next.port)
+		return connect_next(device);
 	if (!way->open)
-		return false;
+		return -1;
 	ioctl(way->fd, SIOCINQ, &pending);
 	if (used == way->used_before && (pending == 0 || way->pending_before)) {
 		log_say(LOG_DEBUG, "no way of its own any more: %s",
 			pending ? "the guest does not read" : "nothing is sent");
 		fast_way_close(device);
-		return false;
+		return -1;
 	}
 	way->used_before = used;
 	way->pending_before = pending > 0;
-	return true;
+	return CHECK_MS;
 }

@@ -7,6 +7,8 @@
  * that peer come to this socket too, where only the guest's reading finds them; so it is given
  * up when the guest does not read, and when nothing is sent.
  *
+ * It is connected only once all who wait for frames wait for it, too (wait.h).
+ *
  * All but fast_way_is_for(), fast_way_note() and fast_way_used() belong to the control thread.
  */
 #ifndef BASILISK_TAP_SHIM_FAST_WAY_H
@@ -19,7 +21,6 @@
 #include "tunnel.h"
 
 #define FAST_WAY_FRAMES	  64   /* to one peer within a second make it worth while */
-#define FAST_WAY_CHECK_MS 2000
 
 struct bt_device;
 
@@ -28,6 +29,8 @@ struct fast_way {
 	int fd;			 /* -1: there never was one; the number stays for life */
 	struct tunnel_target to; /* under the device's lock; port 0: there is none */
 	_Atomic bool open;
+	struct tunnel_target next; /* to be connected to; port 0: none */
+	unsigned int looks;	   /* whether that can be done now */
 	_Atomic unsigned int used; /* changes with the calls that gave or took a frame */
 	unsigned int used_before;  /* at the last check */
 	bool pending_before;	   /* something was waiting then */
@@ -53,12 +56,15 @@ static inline void fast_way_used(struct fast_way *way)
 /* With the lock held: a frame goes to @mac by the tunnel. True once that is worth a way. */
 bool fast_way_note(struct fast_way *way, const struct mac *mac, unsigned int now_ms);
 
-/* Connects to @to, in place of the one before. Nothing where it cannot: it goes without. */
-void fast_way_open(struct bt_device *device, const struct tunnel_target *to);
+/*
+ * Makes a way to @to, in place of the one before. Nothing where it cannot: it goes without.
+ * Returns the time until fast_way_check() is due, in milliseconds; -1: never.
+ */
+int fast_way_open(struct bt_device *device, const struct tunnel_target *to);
 
 void fast_way_close(struct bt_device *device);
 
-/* Closes it if it is of no more use. True if it is still open: call again in FAST_WAY_CHECK_MS. */
-bool fast_way_check(struct bt_device *device);
+/* Closes it if it is of no more use. The time until the next check, as above. */
+int fast_way_check(struct bt_device *device);
 
 #endif

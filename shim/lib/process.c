@@ -67,7 +67,7 @@ static void in_child(void)
 		close_fd(d->tunnel.data);
 		close_fd(d->tunnel.control);
 		close_fd(d->fast.fd);
-		close_fd(d->epoll);
+		close_fd(d->wait.set);
 		close_fd(d->notice[0]);
 		close_fd(d->notice[1]);
 		close_fd(d->capture);

@@ -18,8 +18,6 @@
 #define HEARD_MS       60000
 #define STRANGER_MS    2 /* at most one notice about strangers in so many ms */
 
-enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCE_FAST, SOURCES };
-
 /* @from is NULL for the TAP. A confirmation frame has one length; another is not one. */
 static void notice_control(struct bt_device *d, const uint8_t *frame, size_t len,
 			   const struct tunnel_target *from)

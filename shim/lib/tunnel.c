@@ -174,26 +174,28 @@ static void from_kernel(const union any *any, struct tunnel_target *from)
 	from->port = ntohs(any->in.sin_port);
 }
 
-int tunnel_connect(const struct tunnel *tunnel, const struct tunnel_target *to)
+/* An IPv4 socket for an IPv4 peer: the other kind costs a tenth more. */
+static int family_for(const struct tunnel_target *to)
 {
-	/* an IPv4 socket for an IPv4 peer: the other kind costs a tenth more */
-	struct tunnel own = { .family = address_is_ipv4(&to->address) ? AF_INET : AF_INET6 };
-	int fd = socket_new(own.family);
-	socklen_t size;
-	union any any;
-	int err;
+	return address_is_ipv4(&to->address) ? AF_INET : AF_INET6;
+}
 
-	if (fd < 0)
-		return fd;
-	err = option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+int tunnel_socket(const struct tunnel_target *to)
+{
+	return socket_new(family_for(to));
+}
+
+int tunnel_connect(const struct tunnel *tunnel, int fd, const struct tunnel_target *to)
+{
+	const struct tunnel own = { .family = family_for(to) };
+	union any any;
+	socklen_t size = to_kernel(&own, to, &any);
+	int err = option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+
 	if (!err)
 		err = socket_bind(&own, fd, tunnel->port);
-	size = to_kernel(&own, to, &any);
 	if (!err && connect(fd, (const struct sockaddr *)&any, size) < 0)
 		err = -errno;
-	if (!err)
-		return fd;
-	close(fd);
 	return err;
 }
 

@@ -46,11 +46,14 @@ static inline bool tunnel_target_equal(const struct tunnel_target *a,
 int tunnel_open(struct tunnel *tunnel, uint16_t port);
 void tunnel_close(struct tunnel *tunnel);
 
+/* A socket for tunnel_connect() to @to, by which nothing comes yet: a descriptor, or a negative errno. */
+int tunnel_socket(const struct tunnel_target *to);
+
 /*
- * A socket of the same port that is connected to @to: a descriptor, or a negative errno. What comes
- * from there comes to it alone from now on, confirmation frames too.
+ * Gives the tunnel's port to that socket and connects it. What comes from there comes to it alone
+ * from now on, confirmation frames too. 0 or a negative errno.
  */
-int tunnel_connect(const struct tunnel *tunnel, const struct tunnel_target *to);
+int tunnel_connect(const struct tunnel *tunnel, int fd, const struct tunnel_target *to);
 
 /*
  * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from unless @from is

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * interpose_wait.c: the calls that wait for descriptors. Our descriptor is a true one, and the
- * kernel says when it is readable; what is added is that a wait which includes it does not end
- * by a signal (the emulator would take that for the end of its network), and that it is always
- * writable.
+ * interpose_wait.c: the calls that wait for descriptors. Our descriptor is a true one, and once
+ * shared the kernel says when it is readable; only poll() for it alone, as emulators have it, is
+ * bt_wait(). What is added is that a wait which includes it does not end by a signal (the emulator
+ * would take that for the end of its network), and that it is always writable.
  *
  * A thread may be cancelled in here: nothing is held across the wait.
  */
 #include "interpose.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <time.h>
 
@@ -18,6 +20,7 @@
 #include "real.h"
 
 #define NANOSECONDS 1000000000LL
+#define MILLISECOND 1000000LL
 
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
@@ -43,10 +46,13 @@ static long long duration(const struct timespec *t)
 	return t ? t->tv_sec * NANOSECONDS + t->tv_nsec : -1;
 }
 
-static struct timespec *left(long long end, struct timespec *t)
+/* Of @ns (negative: for ever) that are over at @end. */
+static struct timespec *left(long long ns, long long end, struct timespec *t)
 {
-	long long ns = end - now();
-
+	if (ns < 0)
+		return NULL;
+	if (ns)
+		ns = end - now();
 	if (ns < 0)
 		ns = 0;
 	t->tv_sec = (time_t)(ns / NANOSECONDS);
@@ -54,26 +60,49 @@ static struct timespec *left(long long end, struct timespec *t)
 	return t;
 }
 
+/* The same in milliseconds, not too few. */
+static int ms_left(long long ns, long long end)
+{
+	struct timespec t;
+
+	if (!left(ns, end, &t))
+		return -1;
+	return (int)(t.tv_sec * 1000 + (t.tv_nsec + MILLISECOND - 1) / MILLISECOND);
+}
+
 /* ---- poll ---- */
 
-/* True where one of ours is in the set; *@writable, where one is waited for to be writable. */
-static bool find_ours(struct pollfd *fds, nfds_t n, bool *writable)
+#define READABLE (POLLIN | POLLRDNORM)
+#define WRITABLE (POLLOUT | POLLWRNORM)
+
+/* True where one of ours is in the set: it is shared from now on. */
+static bool find_ours(struct pollfd *fds, nfds_t n)
 {
+	struct ours *card;
 	bool found = false;
 
-	*writable = false;
-	for (nfds_t i = 0; i < n; i++)
-		if (ours(fds[i].fd)) {
-			found = true;
-			*writable |= (fds[i].events & (POLLOUT | POLLWRNORM)) != 0;
-		}
+	for (nfds_t i = 0; i < n; i++) {
+		card = ours(fds[i].fd);
+		if (card)
+			ours_share(card, fds[i].fd);
+		found |= card != NULL;
+	}
 	return found;
+}
+
+/* True where one of ours is waited for to be writable. */
+static bool wants_writable(struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].events & WRITABLE && ours(fds[i].fd))
+			return true;
+	return false;
 }
 
 static int add_writable(struct pollfd *fds, nfds_t n, int ready)
 {
 	for (nfds_t i = 0; i < n; i++) {
-		short wanted = (short)(fds[i].events & (POLLOUT | POLLWRNORM));
+		short wanted = (short)(fds[i].events & WRITABLE);
 
 		if (!wanted || !ours(fds[i].fd))
 			continue;
@@ -83,90 +112,151 @@ static int add_writable(struct pollfd *fds, nfds_t n, int ready)
 	return ready;
 }
 
-static int poll_ours(struct pollfd *fds, nfds_t n, long long ns, bool writable)
+static int poll_shared(struct pollfd *fds, nfds_t n, long long ns)
 {
-	long long end = now() + ns;
+	bool writable = wants_writable(fds, n);
+	long long end = ns > 0 ? now() + ns : 0;
 	struct timespec t;
 	int ready;
 
 	if (writable)
-		ns = end = 0;
+		ns = 0;
 	do
-		ready = real()->ppoll(fds, n, ns < 0 ? NULL : left(end, &t), NULL);
+		ready = real()->ppoll(fds, n, left(ns, end, &t), NULL);
 	while (ready < 0 && errno == EINTR);
 	return writable && ready >= 0 ? add_writable(fds, n, ready) : ready;
 }
 
+/* Ours, if it is waited for alone, to be readable, for a time that bt_wait() can keep to. */
+static struct ours *alone(struct pollfd *fds, nfds_t n, long long ns)
+{
+	if (n != 1 || !(fds->events & READABLE) || fds->events & WRITABLE)
+		return NULL;
+	return ns < 0 || (ns % MILLISECOND == 0 && ns / MILLISECOND <= INT_MAX) ? ours(fds->fd) : NULL;
+}
+
+/* -1 with errno ENODEV, where there is no device. */
+static int poll_alone(struct ours *card, struct pollfd *fds, long long ns)
+{
+	long long end = ns > 0 ? now() + ns : 0;
+	int ready;
+
+	do
+		ready = ours_wait(card, ms_left(ns, end));
+	while (ready == -EINTR);
+	if (ready < 0) {
+		errno = -ready;
+		return -1;
+	}
+	fds->revents = (short)(ready ? fds->events & READABLE : 0);
+	return ready;
+}
+
+/* True where that was a wait for ours, and *@ready is its result. */
+static bool poll_ours(struct pollfd *fds, nfds_t n, long long ns, int *ready)
+{
+	struct ours *card;
+
+	if (!in_use())
+		return false;
+	card = alone(fds, n, ns);
+	if (card) {
+		*ready = poll_alone(card, fds, ns);
+		if (*ready >= 0 || errno != ENODEV)
+			return true;
+	}
+	if (!find_ours(fds, n))
+		return false;
+	*ready = poll_shared(fds, n, ns);
+	return true;
+}
+
+static long long of_ms(int timeout)
+{
+	return timeout < 0 ? -1 : timeout * MILLISECOND;
+}
+
 INTERPOSE int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
-	bool writable;
+	int ready;
 
-	if (!in_use() || !find_ours(fds, n, &writable))
-		return real()->poll(fds, n, timeout);
-	return poll_ours(fds, n, timeout < 0 ? -1 : timeout * 1000000LL, writable);
+	return poll_ours(fds, n, of_ms(timeout), &ready) ? ready : real()->poll(fds, n, timeout);
 }
 
 INTERPOSE int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 {
-	bool writable;
+	int ready;
 
-	if (!in_use() || n > room / sizeof(*fds) || !find_ours(fds, n, &writable))
-		return real()->poll_chk(fds, n, timeout, room);
-	return poll_ours(fds, n, timeout < 0 ? -1 : timeout * 1000000LL, writable);
+	if (n <= room / sizeof(*fds) && poll_ours(fds, n, of_ms(timeout), &ready))
+		return ready;
+	return real()->poll_chk(fds, n, timeout, room);
 }
 
 /* Who gives a mask wants to be interrupted. */
+static bool ppoll_ours(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		       const sigset_t *mask, int *ready)
+{
+	if (!mask)
+		return poll_ours(fds, n, duration(timeout), ready);
+	if (in_use())
+		find_ours(fds, n);
+	return false;
+}
+
 INTERPOSE int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		    const sigset_t *mask)
 {
-	bool writable;
+	int ready;
 
-	if (!in_use() || mask || !find_ours(fds, n, &writable))
-		return real()->ppoll(fds, n, timeout, mask);
-	return poll_ours(fds, n, duration(timeout), writable);
+	return ppoll_ours(fds, n, timeout, mask, &ready) ? ready
+							 : real()->ppoll(fds, n, timeout, mask);
 }
 
 INTERPOSE int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 			  const sigset_t *mask, size_t room)
 {
-	bool writable;
+	int ready;
 
-	if (!in_use() || mask || n > room / sizeof(*fds) || !find_ours(fds, n, &writable))
-		return real()->ppoll_chk(fds, n, timeout, mask, room);
-	return poll_ours(fds, n, duration(timeout), writable);
+	if (n <= room / sizeof(*fds) && ppoll_ours(fds, n, timeout, mask, &ready))
+		return ready;
+	return real()->ppoll_chk(fds, n, timeout, mask, room);
 }
 
 /* ---- select ---- */
 
 static bool in_set(int n, const fd_set *set, fd_set *which)
 {
+	struct ours *card;
 	bool found = false;
 
 	FD_ZERO(which);
-	for (int fd = 0; set && fd < n && fd < FD_SETSIZE; fd++)
-		if (FD_ISSET(fd, set) && ours(fd)) {
-			FD_SET(fd, which);
-			found = true;
-		}
+	for (int fd = 0; set && fd < n && fd < FD_SETSIZE; fd++) {
+		card = FD_ISSET(fd, set) ? ours(fd) : NULL;
+		if (!card)
+			continue;
+		ours_share(card, fd);
+		FD_SET(fd, which);
+		found = true;
+	}
 	return found;
 }
 
 static int select_ours(int n, fd_set *in, fd_set *out, fd_set *except, long long ns)
 {
-	long long end = now() + ns;
+	long long end = ns > 0 ? now() + ns : 0;
 	struct timespec t;
 	fd_set writable;
 	int ready;
 
 	if (in_set(n, out, &writable)) {
-		ns = end = 0;
+		ns = 0;
 		for (int fd = 0; fd < n; fd++)
 			if (FD_ISSET(fd, &writable))
 				FD_CLR(fd, out);
 	}
 	/* on an error the kernel leaves the sets as they are */
 	do
-		ready = real()->pselect(n, in, out, except, ns < 0 ? NULL : left(end, &t), NULL);
+		ready = real()->pselect(n, in, out, except, left(ns, end, &t), NULL);
 	while (ready < 0 && errno == EINTR);
 	for (int fd = 0; ready >= 0 && fd < n && fd < FD_SETSIZE; fd++)
 		if (FD_ISSET(fd, &writable)) {
@@ -180,7 +270,9 @@ static bool sets_have_ours(int n, const fd_set *in, const fd_set *out)
 {
 	fd_set which;
 
-	return in_set(n, in, &which) || in_set(n, out, &which);
+	bool reads = in_set(n, in, &which);
+
+	return in_set(n, out, &which) || reads;
 }
 
 INTERPOSE int select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
@@ -205,7 +297,18 @@ INTERPOSE int select(int n, fd_set *in, fd_set *out, fd_set *except, struct time
 INTERPOSE int pselect(int n, fd_set *in, fd_set *out, fd_set *except,
 		      const struct timespec *timeout, const sigset_t *mask)
 {
-	if (!in_use() || mask || !sets_have_ours(n, in, out))
+	if (!in_use() || !sets_have_ours(n, in, out) || mask)
 		return real()->pselect(n, in, out, except, timeout, mask);
 	return select_ours(n, in, out, except, duration(timeout));
+}
+
+/* ---- epoll ---- */
+
+INTERPOSE int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	struct ours *card = ours(fd);
+
+	if (card)
+		ours_share(card, fd);
+	return real()->epoll_ctl(set, operation, fd, event);
 }

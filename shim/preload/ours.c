@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
@@ -94,6 +93,7 @@ int ours_begin(int driver, int flags)
 	p->table.device = NULL;
 	p->table.driver = driver >= 0;
 	p->table.nonblocking = flags & O_NONBLOCK;
+	p->table.shared = false;
 	add(&p->table, fd);
 out:
 	pthread_mutex_unlock(&p->lock);
@@ -130,8 +130,47 @@ struct bt_device *ours_remove(unsigned int first, unsigned int last)
 	return left;
 }
 
+/* With the lock held, and a device. */
+static int fill(const struct ours *card, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return real()->epoll_ctl(fd, EPOLL_CTL_ADD, bt_fd(card->device), &event);
+}
+
+void ours_share(struct ours *card, int fd)
+{
+	struct page *p = page();
+
+	if (card->shared || !ours_is_owner())
+		return;
+	pthread_mutex_lock(&p->lock);
+	if (!card->shared && card->device)
+		fill(card, fd);
+	card->shared = true;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* The number stays, and is an epoll descriptor from now on, if it was the driver's. */
+static int take_from_driver(struct ours *card, int fd)
+{
+	int set, result;
+
+	if (!card->driver)
+		return 0;
+	set = epoll_create1(EPOLL_CLOEXEC);
+	if (set < 0)
+		return -1;
+	result = real()->dup3(set, fd, O_CLOEXEC);
+	real()->close(set);
+	if (card->nonblocking)
+		real()->fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	return result;
+}
+
 int ours_link(struct ours *card, int fd, unsigned long request, const char *name)
 {
+	struct page *p = page();
 	struct bt_device *device;
 	int err;
 
@@ -152,24 +191,32 @@ int ours_link(struct ours *card, int fd, unsigned long request, const char *name
 		errno = -err;
 		return -1;
 	}
-	/* the number stays, and becomes the device's descriptor */
-	if (real()->dup3(bt_fd(device), fd, O_CLOEXEC) < 0) {
+	if (take_from_driver(card, fd) < 0) {
 		err = errno;
 		bt_close(device);
 		errno = err;
 		return -1;
 	}
-	if (card->nonblocking)
-		real()->fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	pthread_mutex_lock(&p->lock);
 	card->driver = false;
 	card->device = device;
+	if (card->shared)
+		fill(card, fd);
+	pthread_mutex_unlock(&p->lock);
 	return 0;
+}
+
+int ours_wait(struct ours *card, int timeout)
+{
+	struct bt_device *device = card->device;
+	int ready = device ? bt_wait(device, timeout) : -ENODEV;
+
+	return ready < 0 || card->device == device ? ready : -ENODEV;
 }
 
 ssize_t ours_read(struct ours *card, int fd, void *buffer, size_t size)
 {
 	struct bt_device *device = card->device;
-	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	uint8_t frame[BT_FRAME_MAX];
 	bool small = size < sizeof(frame);
 	ssize_t n;
@@ -186,7 +233,7 @@ ssize_t ours_read(struct ours *card, int fd, void *buffer, size_t size)
 			errno = EAGAIN;
 			return -1;
 		}
-		real()->poll(&ready, 1, -1);
+		bt_wait(device, -1);
 	}
 	if (n < 0) {
 		errno = (int)-n;

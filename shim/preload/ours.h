@@ -24,6 +24,7 @@ struct ours {
 	struct bt_device *_Atomic device;   /* NULL until SIOCSIFLINK */
 	_Atomic bool nonblocking;
 	_Atomic bool driver; /* undecided, and the number is a real driver's */
+	_Atomic bool shared; /* see ours_share() */
 };
 
 /* Never NULL; all zero before the first ours_begin(). */
@@ -63,6 +64,18 @@ void ours_add(int fd);
  * after the real call.
  */
 struct bt_device *ours_remove(unsigned int first, unsigned int last);
+
+/*
+ * As poll() for ours alone to be readable, but an error is the result: -ENODEV where there is no
+ * device (any more), -EINTR.
+ */
+int ours_wait(struct ours *card, int timeout);
+
+/*
+ * @fd, which is ours, is about to be waited for in another way: from now on the kernel itself knows
+ * when it is readable. Each frame costs a little more then.
+ */
+void ours_share(struct ours *card, int fd);
 
 /* read(), write() on ours, as the driver would do it. */
 ssize_t ours_read(struct ours *card, int fd, void *buffer, size_t size);

@@ -14,7 +14,7 @@ static const char *const names[] = {
 	"__openat_2",  "__openat64_2", "close",	 "close_range", "closefrom", "dup",
 	"dup2",	       "dup3",	     "fcntl",	 "fcntl64",  "ioctl",	   "read",
 	"__read_chk",  "write",	     "poll",	 "__poll_chk", "ppoll",	   "__ppoll_chk",
-	"select",      "pselect",
+	"select",      "pselect",    "epoll_ctl",
 };
 
 _Static_assert(sizeof(names) / sizeof(names[0]) == sizeof(struct real) / sizeof(void *),

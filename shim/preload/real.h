@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/types.h>
 #include <time.h>
@@ -42,6 +43,7 @@ struct real {
 	int (*select)(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout);
 	int (*pselect)(int n, fd_set *in, fd_set *out, fd_set *except,
 		       const struct timespec *timeout, const sigset_t *mask);
+	int (*epoll_ctl)(int set, int operation, int fd, struct epoll_event *event);
 };
 
 /* All of them; looked up at the first call, which may come before main(). */

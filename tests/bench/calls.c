@@ -10,7 +10,6 @@
  * (there is none). All ways in turns. One line for each way and length, in the order given:
  * the best time for one frame, in nanoseconds.
  */
-#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,13 +39,12 @@ struct end {
 /* A burst of frames and all calls for it. True if all arrived. */
 static bool pass(const struct end *from, const struct end *to, size_t len, int burst)
 {
-	struct pollfd p = { .fd = to->way.fd, .events = POLLIN };
 	uint8_t got[FRAME];
 	int arrived = 0;
 
 	for (int i = 0; i < burst; i++)
 		way_send(&from->way, from->frame, len);
-	while (poll(&p, 1, arrived < burst ? LOST_MS : 0) > 0)
+	while (way_wait(&to->way, arrived < burst ? LOST_MS : 0) > 0)
 		while (way_receive(&to->way, got, sizeof(got)) >= 14)
 			arrived += got[12] == 0x88 && got[13] == 0xb5;
 	return arrived == burst;

@@ -13,7 +13,6 @@
  *
  * What comes before a line's measurement is warm-up: a tenth of its time.
  */
-#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,11 +37,10 @@ static bool is_test(const uint8_t *frame, ssize_t n)
 
 static void echo(const struct way *way)
 {
-	struct pollfd p = { .fd = way->fd, .events = POLLIN };
 	uint8_t frame[FRAME], sender[6];
 	ssize_t n;
 
-	while (poll(&p, 1, -1) >= 0)
+	while (way_wait(way, -1) >= 0)
 		while ((n = way_receive(way, frame, sizeof(frame))) >= 14)
 			if (is_test(frame, n)) {
 				memcpy(sender, frame + 6, 6);
@@ -62,7 +60,6 @@ static int by_value(const void *a, const void *b)
 static double round_trip(const struct way *way, uint8_t *frame, size_t len, double seconds)
 {
 	static double trip[TRIPS_MAX];
-	struct pollfd p = { .fd = way->fd, .events = POLLIN };
 	double end = way_now() + seconds, start;
 	static uint32_t number;
 	uint8_t got[FRAME];
@@ -74,7 +71,7 @@ static double round_trip(const struct way *way, uint8_t *frame, size_t len, doub
 		memcpy(frame + 14, &number, 4);
 		start = way_now();
 		way_send(way, frame, len);
-		for (back = false; !back && poll(&p, 1, LOST_MS) > 0;) {
+		for (back = false; !back && way_wait(way, LOST_MS) > 0;) {
 			ssize_t n;
 
 			while ((n = way_receive(way, got, sizeof(got))) >= 14)
@@ -90,7 +87,6 @@ static double round_trip(const struct way *way, uint8_t *frame, size_t len, doub
 static double throughput(const struct way *way, const uint8_t *frame, size_t len, double seconds)
 {
 	static double batch[BATCHES_MAX];
-	struct pollfd p = { .fd = way->fd, .events = POLLIN };
 	double end = way_now() + seconds, start = 0;
 	uint8_t got[FRAME];
 	int flying = 0, back = 0;
@@ -99,7 +95,7 @@ static double throughput(const struct way *way, const uint8_t *frame, size_t len
 	while (way_now() < end && count < BATCHES_MAX) {
 		for (; flying < WINDOW; flying++)
 			way_send(way, frame, len);
-		if (poll(&p, 1, LOST_MS) == 0)
+		if (way_wait(way, LOST_MS) == 0)
 			flying = 0; /* lost, all of them */
 		for (ssize_t n; (n = way_receive(way, got, sizeof(got))) >= 14;)
 			if (is_test(got, n) && n == (ssize_t)len) {
@@ -140,10 +136,9 @@ static double cast(const struct way *way, uint8_t *frame, size_t len, double sec
 /* Frames of the last measurement that are still on their way are not the next one's. */
 static void drain(const struct way *way)
 {
-	struct pollfd p = { .fd = way->fd, .events = POLLIN };
 	uint8_t got[FRAME];
 
-	while (poll(&p, 1, 2) > 0)
+	while (way_wait(way, 2) > 0)
 		while (way_receive(way, got, sizeof(got)) >= 14)
 			;
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,10 +89,9 @@ void way_open(const char *text, struct way *way)
 	} else if (strncmp(text, "vde:", 4) == 0) {
 		way->fd = open_vde(text + 4, way);
 	} else if (bt_open(text, &way->device) == 0) {
-		way->fd = bt_fd(way->device);
 		bt_mac(way->device, way->mac);
 	}
-	if (way->fd < 0) {
+	if (way->fd < 0 && !way->device) {
 		perror(text);
 		exit(1);
 	}
@@ -117,6 +117,13 @@ ssize_t way_send(const struct way *way, const void *frame, size_t len)
 	if (way->vde)
 		return way->vde->send(way->vde->connection, frame, len, MSG_DONTWAIT);
 	return write(way->fd, frame, len);
+}
+
+int way_wait(const struct way *way, int ms)
+{
+	struct pollfd p = { .fd = way->fd, .events = POLLIN };
+
+	return way->device ? bt_wait(way->device, ms) : poll(&p, 1, ms);
 }
 
 double way_now(void)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * way.h: what frames can go through in a measurement, all used alike: as the emulator uses its
- * descriptor, poll() and then frames until there is none.
+ * descriptor, poll() and then frames until there is none. poll() is bt_wait() for libbasilisk-tap,
+ * as it is for an emulator with the preload library.
  *
  *   fd:N                    a TAP's descriptor, inherited
  *   card:NAME               a packet socket on that device
@@ -32,6 +33,9 @@ void way_open(const char *text, struct way *way);
 /* As read() and write() on a descriptor that does not block; negative on any error. */
 ssize_t way_receive(const struct way *way, void *frame, size_t size);
 ssize_t way_send(const struct way *way, const void *frame, size_t len);
+
+/* As poll() for @way to be readable, for @ms milliseconds; -1: for ever. */
+int way_wait(const struct way *way, int ms);
 
 /* Seconds of CLOCK_MONOTONIC. */
 double way_now(void);

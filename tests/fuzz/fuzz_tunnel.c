@@ -195,9 +195,16 @@ int tunnel_open(struct tunnel *tunnel, uint16_t port)
 	return -ENOSYS;
 }
 
-int tunnel_connect(const struct tunnel *tunnel, const struct tunnel_target *to)
+int tunnel_socket(const struct tunnel_target *to)
+{
+	(void)to;
+	return -ENOSYS;
+}
+
+int tunnel_connect(const struct tunnel *tunnel, int fd, const struct tunnel_target *to)
 {
 	(void)tunnel;
+	(void)fd;
 	(void)to;
 	return -ENOSYS;
 }
@@ -606,7 +613,7 @@ static void start(void)
 	device.tap = tap[0];
 	device.tap_alive = true;
 	device.attach = ATTACH_PATCH;
-	device.epoll = set;
+	device.wait.set = set;
 	device.tunnel.data = device.tunnel.control = device.fast.fd = device.capture = -1;
 	device.notice[0] = notice[0];
 	device.notice[1] = notice[1];

@@ -32,7 +32,7 @@ def program(world):
 class Station(Ether):
     """mac is its MAC address; raises AssertionError where it gets no network."""
 
-    def __init__(self, host, ether="auto", *, user="mac", debug=True, env=None, wait=True):
+    def __init__(self, host, ether="auto", *, user="mac", debug=True, env=None, wait=True, waits="both"):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
         theirs.setsockopt(socket.SOL_SOCKET, 32, 8 << 20)  # SO_SNDBUFFORCE
@@ -41,7 +41,7 @@ class Station(Ether):
         settings = {"LD_PRELOAD": sanitize.preload(), "BASILISK_TAP_LOG": log}
         settings.update(env or {})
         argv = ["env", *(f"{k}={v}" for k, v in settings.items())]
-        argv += ["/usr/bin/python3", "-B", program(host.world), ether, str(theirs.fileno())]
+        argv += ["/usr/bin/python3", "-B", program(host.world), ether, str(theirs.fileno()), waits]
         self.process = host.start(
             argv, user=user, name=f"station-{ether.replace('/', '-')}", pass_fds=(theirs.fileno(),)
         )

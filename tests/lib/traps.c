@@ -284,6 +284,7 @@ static void *wait_for_ever(void *argument)
 
 static void cancelled(void)
 {
+	int before = open_files();
 	pthread_t thread;
 	void *result;
 
@@ -296,6 +297,34 @@ static void cancelled(void)
 		CHECK(pthread_cancel(thread) == 0);
 		CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
 		CHECK(works(fd) && close(fd) == 0);
+		CHECK(open_files() == before); /* nothing waits for that thread to come back */
+	}
+}
+
+static void *wait_until_closed(void *argument)
+{
+	struct pollfd p = { *(int *)argument, POLLIN, 0 };
+
+	/* not for ever: it may have got past the library before the close, and to the kernel after */
+	while (poll(&p, 1, 5000) < 1 || p.revents == POLLIN)
+		;
+	return (void *)(intptr_t)p.revents;
+}
+
+/* The card is closed for all, also for who waits for it. */
+static void closed_while_awaited(void)
+{
+	int before = open_files();
+	pthread_t thread;
+	void *result;
+
+	for (int i = 0; i < 10; i++) {
+		int fd = card();
+
+		CHECK(pthread_create(&thread, NULL, wait_until_closed, &fd) == 0);
+		usleep(i * 2000);
+		CHECK(close(fd) == 0 && open_files() == before);
+		CHECK(pthread_join(thread, &result) == 0 && (intptr_t)result == POLLNVAL);
 	}
 }
 
@@ -721,6 +750,7 @@ static const struct {
 	{ "writable", writable },
 	{ "quiet", quiet },
 	{ "cancelled", cancelled },
+	{ "closed_while_awaited", closed_while_awaited },
 	{ "duplicates", duplicates },
 	{ "numbers_reused", numbers_reused },
 	{ "closed_by_range", closed_by_range },

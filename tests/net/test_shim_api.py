@@ -17,7 +17,7 @@ from station import Station
 from wire import BROADCAST, Wire, mac_text
 from world import REFUSE, TREE, USERS
 
-FUNCTIONS = "bt_close bt_fd bt_get_status bt_is_ours bt_mac bt_open bt_receive bt_send".split()
+FUNCTIONS = "bt_close bt_fd bt_get_status bt_is_ours bt_mac bt_open bt_receive bt_send bt_wait".split()
 LIBRARY = "/usr/local/lib/libbasilisk-tap.so.0"
 
 

@@ -8,6 +8,7 @@ import avahi
 import sanitize
 from avahi import Avahi
 from case import Skip, needs
+from numbered import frame, number_of
 from peer import Peer
 from proc import wait_until
 from station import Station
@@ -67,6 +68,29 @@ def test_descriptor_never_shows_an_error(world):
 
 def test_thread_may_be_cancelled_in_poll(world):
     run_trap(world, "cancelled")
+
+
+def test_who_waits_for_the_card_does_not_keep_it_from_closing(world):
+    run_trap(world, "closed_while_awaited")
+
+
+def check_waits(world, waits):
+    """poll() for the card alone, which is the library's, in turns with another way, the kernel's."""
+    station = Station(host_for(world), waits=waits)
+    with Peer(world.host("machine", world.lans[0])) as peer:
+        wait_until(lambda: peer.receive(0.05) or station.mac in peer.peers, 5, "the station")
+        for number in range(20):
+            peer.send(frame(station.mac, peer.mac, number))
+            station.expect(lambda f, n=number: number_of(f, peer.mac) == n, 3, f"frame {number}")
+    station.close()
+
+
+def test_poll_and_select_see_each_frame(world):
+    check_waits(world, "select")
+
+
+def test_poll_and_epoll_see_each_frame(world):
+    check_waits(world, "epoll")
 
 
 def test_duplicates_are_the_card_until_the_last_is_closed(world):

@@ -70,6 +70,15 @@ def test_deleted_tap_is_replaced(world):
     assert len(taps(desk)) == 1
 
 
+def test_new_tap_is_seen_by_who_waits_for_the_card_alone(world):
+    desk, wire, station = bridged_station(world, waits="alone")
+    for _ in range(3):
+        check_on_lan(station, wire)
+        delete_tap(desk)
+    check_on_lan(station, wire)
+    station.close()
+
+
 def test_deleted_tap_is_replaced_while_the_guest_does_not_read(world):
     desk, wire, station = bridged_station(world)
     station.freeze()

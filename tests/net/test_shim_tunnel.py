@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The tunnel under bad input: forged, flooded, fragmented; and with peers that are not there."""
+import itertools
 import os
 import socket
 import struct
@@ -336,18 +337,22 @@ def test_peer_without_confirmation_gets_few_group_frames_until_it_speaks(world):
         assert got == list(range(300)), len(got)
 
 
-def busy_pair(world):
+def busy_pair(world, **options):
     """Two stations, each with a connected socket to the other."""
     lan = world.lan()
     hosts = [world.host(n, lan, policy=REFUSE) for n in ("attic", "cellar")]
-    stations = [Station(host) for host in hosts]
+    stations = [Station(host, **options) for host in hosts]
     stations[0].await_peer(stations[1].mac, proven="1")
     stations[1].await_peer(stations[0].mac, proven="1")
-    for one, other in (stations, reversed(stations)):
-        for number in range(100):
-            one.send(frame(other.mac, one.mac, OTHER + number))
-    for station in stations:
-        station.story("a way of its own for")
+    numbers = itertools.count(OTHER)
+
+    def both_have_one():
+        for number in itertools.islice(numbers, 50):
+            for one, other in (stations, reversed(stations)):
+                one.send(frame(other.mac, one.mac, number))
+        return all("a way of its own for" in station.process.stderr for station in stations)
+
+    wait_until(both_have_one, 10)
     check_all_pairs(stations)
     return hosts, stations
 
@@ -358,6 +363,18 @@ def test_busy_peer_gets_a_way_of_its_own_until_nothing_is_sent(world):
     for station in stations:
         station.story("no way of its own any more: nothing is sent", 6)
     check_all_pairs(stations)
+
+
+def test_way_of_its_own_is_seen_by_who_waits_for_the_card_alone(world):
+    """It waits for the sockets there were when it began, and for none that comes later."""
+    hosts, stations = busy_pair(world, waits="alone")
+    for host in hosts:
+        host.sysctl("net/ipv6/conf/nic/disable_ipv6", "1")
+    hosts[0].ip(f"addr del {hosts[0].address}/24 dev nic", "addr add 10.9.0.77/24 dev nic")
+    stations[1].await_peer(stations[0].mac, 3, at="10.9.0.77:6066")
+    check_all_pairs(stations)
+    for station in stations:
+        station.close()
 
 
 def test_frozen_guest_with_a_busy_peer_still_answers_for_itself(world):
