@@ -315,7 +315,9 @@ static int release_bridge(struct nl *nl, uint32_t host)
 	if (noted(bridge.alias, " raised="))
 		err = link_set(nl, (int)noted(bridge.alias, " raised="),
 			       &(struct link_change){ .mask = IFF_UP });
-	return err && err != -ENODEV ? err : link_delete(nl, bridge.index);
+	if (!err || err == -ENODEV)
+		err = link_delete(nl, bridge.index);
+	return err == -ENODEV ? 0 : err; /* another release was faster */
 }
 
 /* The pair, if it was made by a helper and nobody else has a use for it. */

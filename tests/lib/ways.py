@@ -111,10 +111,15 @@ class Socket(Way):
             host.activation = Activation(host, HELPER)
         return host.activation
 
-    def connect(self, host, user="mac"):
+    def connect(self, host, user="mac", words=()):
+        """A connection, on which these words were said already: who is connected has not long to
+        say what he wants, and between two processes much else can run."""
+
         def connected():
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.connect(SOCKET_PATH)
+            if words:
+                self.send(sock, *words)
             return [sock]
 
         self.service(host)
@@ -122,23 +127,22 @@ class Socket(Way):
         return sock
 
     def ask(self, host, *words, user="mac", slot=0, br="auto"):
-        with self.connect(host, user) as sock:
-            self.send(sock, *(words or (f"--slot={slot}", f"--br={br}")))
+        words = words or (f"--slot={slot}", f"--br={br}")
+        with self.connect(host, user, words) as sock:
             return self.answer(sock)
 
     def send(self, sock, *words):
         sock.send(b"".join(word.encode() + b"\0" for word in ("--fd=3", *words)))
 
-    def answer(self, sock, seconds=5):
+    def answer(self, sock, seconds=15):
         message, fd = helper.receive(sock, seconds)
         reply = helper.parse_reply(message) if message else None
         return Answer(CODES[reply.code] if reply else None, "", reply, fd)
 
     def crowd(self, host, slots, user="mac"):
         socks, found = [], []
-        for slot in slots:  # who is connected has not long to say what he wants
-            socks.append(self.connect(host, user))
-            self.send(socks[-1], f"--slot={slot}", "--br=auto")
+        for slot in slots:
+            socks.append(self.connect(host, user, (f"--slot={slot}", "--br=auto")))
         for sock in socks:
             with sock:
                 answer = self.answer(sock, 40)

@@ -65,3 +65,8 @@ def test_attach_by_none_passes_a_frozen_release(world):
 @limit(90)
 def test_release_passes_a_frozen_release(world):
     release_past_release(world, "patch")
+
+
+@limit(90)
+def test_release_by_bridge_passes_a_frozen_release(world):
+    release_past_release(world, "bridge")
