@@ -13,6 +13,8 @@ tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 libexecdir ?= $(prefix)/lib/basilisk-tap
 helper_path = $(libexecdir)/basilisk-tap-helper
 preload_path = $(libexecdir)/basilisk-tap-preload.so
+# the helper executes it to tell of itself: a fixed path, which nobody but root may write
+report_path = $(libexecdir)/basilisk-tap-report
 
 CC ?= cc
 PKG_CONFIG ?= pkg-config
@@ -25,17 +27,22 @@ ifneq ($(shell uname -m),x86_64)
 HARDEN := $(filter-out -fcf-protection,$(HARDEN))
 endif
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -Iproto \
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -ffunction-sections \
+	-MMD -MP -Iproto \
 	-DVERSION='"$(VERSION)"' -DPOLICY_DIR='"$(sysconfdir)/basilisk-tap"' -D_GNU_SOURCE
 B := build
 # V=1 shows the commands
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-6s %s\n')
 
-all: $(B)/basilisk-tap-helper $(B)/basilisk-tap $(B)/libbasilisk-tap.so.0 $(B)/basilisk-tap-preload.so
+all: $(B)/basilisk-tap-helper $(B)/basilisk-tap-report $(B)/basilisk-tap $(B)/libbasilisk-tap.so.0 \
+	$(B)/basilisk-tap-preload.so
 
 PROTO := $(patsubst %.c,$(B)/%.o,$(wildcard proto/*.c))
 HELPER := $(patsubst %.c,$(B)/%.o,$(wildcard helper/*.c))
+REPORT := $(patsubst %.c,$(B)/%.o,$(wildcard report/*.c))
+# what the helper looks at the network by, and the report too
+LOOK := $(addprefix $(B)/helper/,files.o nl.o link.o tc.o tap.o hub.o patch_port.o program.o uplink.o)
 LIB := $(patsubst %.c,$(B)/%.o,$(wildcard shim/lib/*.c))
 PRELOAD := $(patsubst %.c,$(B)/%.o,$(wildcard shim/preload/*.c))
 CLI := $(patsubst %.c,$(B)/%.o,$(wildcard shim/cli/*.c))
@@ -50,21 +57,27 @@ $(B)/shim/%.o: ALL_CFLAGS += -fexceptions -funwind-tables -pthread \
 	-DHELPER_PATH='"$(helper_path)"' -DPRELOAD_PATH='"$(preload_path)"' \
 	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))
 $(B)/shim/preload/%.o $(B)/shim/cli/%.o: ALL_CFLAGS += -Ishim/lib
-$(B)/helper/%.o: ALL_CFLAGS += -fPIE -I$(B)/gen $(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
+$(B)/report/%.o: ALL_CFLAGS += -fPIE -Ihelper $(shell $(PKG_CONFIG) --cflags libmnl)
+$(B)/helper/%.o: ALL_CFLAGS += -fPIE -DREPORT_PATH='"$(report_path)"' -I$(B)/gen \
+	$(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
-# An archive: each program has of it what it uses.
 $(B)/proto.a: $(PROTO)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# a privileged program has in it what it uses, and no function more
 $(B)/basilisk-tap-helper: $(HELPER) $(B)/proto.a
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG))
+	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG))
+
+$(B)/basilisk-tap-report: $(REPORT) $(LOOK) $(B)/proto.a
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libmnl)
 
 # The filter of system calls is made at build time, from the comments beside the calls.
 $(B)/filter-gen: helper/gen/filter-gen.c $(B)/gen/syscalls.h
@@ -104,14 +117,19 @@ $(B)/basilisk-tap: $(CLI) $(B)/libbasilisk-tap.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-# One program for each tests/unit/test_*.c; the helper's objects but its main() for test_helper_*.
+# One program for each tests/unit/test_*.c; the helper's objects but its main() for test_helper_*,
+# the report's for test_report_*.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 unit: $(UNIT)
-$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -I$(B)/gen -pthread \
+$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -Ireport -I$(B)/gen -pthread \
 	$(shell $(PKG_CONFIG) --cflags check $(LIB_PKG) $(HELPER_PKG))
 $(B)/tests/test_helper_%: $(B)/tests/unit/test_helper_%.o $(filter-out $(B)/helper/main.o,$(HELPER)) $(PROTO)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check $(HELPER_PKG)) -pthread
+$(B)/tests/test_report_%: $(B)/tests/unit/test_report_%.o $(filter-out $(B)/report/main.o,$(REPORT)) \
+		$(LOOK) $(PROTO)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check libmnl) -pthread
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libbasilisk-tap.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check) $(LIB_LIBS)
@@ -134,6 +152,7 @@ install: all
 	$(INSTALL) -d "$(DESTDIR)$(prefix)/bin" "$(DESTDIR)$(libdir)" "$(DESTDIR)$(libexecdir)" \
 		"$(DESTDIR)$(prefix)/include" "$(DESTDIR)$(sysconfdir)/basilisk-tap"
 	$(INSTALL) -m 4755 $(B)/basilisk-tap-helper "$(DESTDIR)$(libexecdir)/basilisk-tap-helper"
+	$(INSTALL) -m 755 $(B)/basilisk-tap-report "$(DESTDIR)$(report_path)"
 	$(INSTALL) -m 755 $(B)/basilisk-tap "$(DESTDIR)$(prefix)/bin/basilisk-tap"
 	$(INSTALL) -m 644 $(B)/basilisk-tap-preload.so "$(DESTDIR)$(libexecdir)/basilisk-tap-preload.so"
 	$(INSTALL) -m 644 $(B)/libbasilisk-tap.so.0 "$(DESTDIR)$(libdir)/libbasilisk-tap.so.0"
@@ -176,5 +195,5 @@ uninstall:
 
 .PHONY: all unit clean help install uninstall
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(PROTO) $(HELPER) $(LIB) $(PRELOAD) $(CLI)) \
+-include $(patsubst %.o,%.d,$(PROTO) $(HELPER) $(REPORT) $(LIB) $(PRELOAD) $(CLI)) \
 	$(patsubst tests/%.c,$(B)/tests/%.d,$(wildcard tests/unit/*.c))

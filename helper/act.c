@@ -229,8 +229,7 @@ static int sweep_cards(struct run *run)
 
 		err = patch_port_sweep(nl, cards.index[i], run->host);
 		if (err > 0 && link_find(nl, NULL, cards.index[i], &card) == 0)
-			say_line(FD_ERR,
-				 "%s: took off the filters that a deleted %s left; allmulticast "
+			say_line("%s: took off the filters that a deleted %s left; allmulticast "
 				 "and clsact may be left too: if nothing else needs them, 'ip "
 				 "link set %s allmulticast off' and 'tc qdisc del dev %s clsact'",
 				 card.name, HUB_NAME, card.name, card.name);

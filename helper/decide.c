@@ -44,7 +44,8 @@ bool decide_needs_privilege(const struct run *run)
 	       run->request.verb == REQUEST_RELEASE;
 }
 
-int decide_read_files(struct run *run)
+/* 0, or -1 with run->outcome. */
+static int read_files(struct run *run)
 {
 	files_read(&run->groups, run->early.groups);
 	files_policy(&run->policy, run->early.policy, &run->users, &run->groups, &run->scratch,
@@ -114,7 +115,7 @@ int decide(struct run *run)
 	struct outcome *outcome = &run->outcome, refusal = { 0 };
 	int err;
 
-	if (decide_read_files(run))
+	if (read_files(run))
 		return -1;
 	if (request->socket)
 		err = handover_receive(run->early.route, request, &run->caller, &refusal) ?

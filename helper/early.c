@@ -23,6 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "nl.h"
 #include "policy.h"
 
 #define FILES_NEEDED 64 /* descriptors, inherited ones among them */
@@ -35,7 +36,6 @@
 #define INITIAL_USER_NAMESPACE 0xeffffffdu /* PROC_USER_INIT_INO of <linux/proc_ns.h> */
 #define SECONDS_TO_LIVE	       5
 #define TIMER_SLACK_NS	       50000 /* the kernel's own; a caller's can be centuries */
-#define ANSWER_SECONDS	       2     /* the kernel answers within the call; this is for bugs */
 
 /* As high as it goes and at least @wanted if we may; returns what it came to. */
 static rlim_t raise_limit(int which, rlim_t wanted)
@@ -62,7 +62,7 @@ int early_distrust(int argc, struct outcome *outcome)
 
 	/* first of all: what is opened next must not become somebody's standard output */
 	for (int fd = 0; fd <= 2; fd++)
-		/* NOLINTNEXTLINE(android-cloexec-open): no program is ever executed */
+		/* NOLINTNEXTLINE(android-cloexec-open): as every standard stream */
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			_exit(OUTCOME_HOSTILE_START);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -97,18 +97,6 @@ static int open_file(const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_netlink(int family)
-{
-	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
-	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
-
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-		return -errno;
-	return fd;
-}
-
 static int open_log(void)
 {
 	const struct sockaddr_un log = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
@@ -131,8 +119,8 @@ int early_open(struct early *early, struct outcome *outcome)
 	if (!getauxval(AT_SECURE)) /* else handover_receive() refuses */
 		early->lent = open_file("/etc/subuid", O_RDONLY);
 	early->tun = open_file("/dev/net/tun", O_RDWR);
-	early->route = open_netlink(NETLINK_ROUTE);
-	early->generic = open_netlink(NETLINK_GENERIC);
+	early->route = nl_socket(NETLINK_ROUTE);
+	early->generic = nl_socket(NETLINK_GENERIC);
 	early->log = open_log();
 	if (early->route < 0 || early->generic < 0)
 		return outcome_set(outcome, OUTCOME_SYSTEM, "netlink: %s",

@@ -10,7 +10,6 @@
 
 /* The numbers that descriptors have from early_arrange() on; the filter compares them. */
 enum {
-	FD_OUT = 1,
 	FD_ERR = 2,
 	FD_REPLY = 3,
 	FD_ROUTE = 4,

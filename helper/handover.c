@@ -190,6 +190,5 @@ void hand_over(struct run *run)
 		log_outcome(run);
 	}
 	if (err && outcome->code)
-		say_line(FD_ERR, "basilisk-tap-helper: %s",
-			 outcome_text(outcome, text, sizeof(text)));
+		say_line("%s", outcome_text(outcome, text, sizeof(text)));
 }

@@ -74,7 +74,6 @@ static void read_families(const struct nlattr *families, struct link *link)
 static void read_link(const struct nlmsghdr *message, const struct ifinfomsg *header,
 		      struct link *link)
 {
-	uint64_t packets[2] = { 0, 0 };
 	const struct nlattr *attr;
 
 	memset(link, 0, sizeof(*link));
@@ -104,12 +103,6 @@ static void read_link(const struct nlmsghdr *message, const struct ifinfomsg *he
 			break;
 		case IFLA_CARRIER:
 			link->carrier = nl_number(attr);
-			break;
-		case IFLA_STATS64: /* begins with rx_packets, tx_packets */
-			if (mnl_attr_get_payload_len(attr) >= sizeof(packets))
-				memcpy(packets, mnl_attr_get_payload(attr), sizeof(packets));
-			link->rx_packets = packets[0];
-			link->tx_packets = packets[1];
 			break;
 		case IFLA_LINKINFO:
 			read_info(attr, link);
@@ -146,12 +139,6 @@ static int copy_link(const struct link *link, void *user)
 	return 0;
 }
 
-static void leave_out_counters(const struct nl *nl, struct nlmsghdr *message)
-{
-	if (!nl->counters)
-		mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-}
-
 int link_find(struct nl *nl, const char *name, int index, struct link *link)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = name ? 0 : index };
@@ -161,7 +148,7 @@ int link_find(struct nl *nl, const char *name, int index, struct link *link)
 
 	memset(link, 0, sizeof(*link));
 	message->nlmsg_flags &= (uint16_t)~NLM_F_ACK; /* the one answer ends it */
-	leave_out_counters(nl, message);
+	mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	if (name)
 		mnl_attr_put_strz(message, IFLA_IFNAME, name);
 	err = nl_ask(nl, on_one_link, &walk);
@@ -176,7 +163,7 @@ int link_each(struct nl *nl, const char *kind, link_each_fn *each, void *user)
 	struct nlattr *info;
 	int err;
 
-	leave_out_counters(nl, message);
+	mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	if (kind) {
 		info = mnl_attr_nest_start(message, IFLA_LINKINFO);
 		mnl_attr_put_str(message, IFLA_INFO_KIND, kind);

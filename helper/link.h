@@ -30,7 +30,6 @@ struct link {
 	bool elsewhere; /* its lower device or peer is in another namespace */
 	bool leftover;	/* a persistent TAP */
 	bool speaks;	/* the kernel gives it IPv6 addresses by itself */
-	unsigned long long rx_packets, tx_packets; /* where nl->counters */
 	struct mac mac;
 };
 

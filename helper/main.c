@@ -46,7 +46,7 @@ int main(int argc, char *argv[])
 	if (!failed)
 		failed = request_parse(argc, argv, &run.request, outcome);
 	if (!failed && !decide_needs_privilege(&run))
-		return tell(&run);
+		return tell(&run, argv);
 	if (!failed)
 		failed = decide(&run);
 	/* 5 */

@@ -7,6 +7,22 @@
 #include <errno.h>
 #include <linux/genetlink.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#define ANSWER_SECONDS 2 /* the kernel answers within the call; this is for bugs */
+
+int nl_socket(int family)
+{
+	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return -errno;
+	return fd;
+}
 
 int nl_open(struct nl *nl, int fd)
 {

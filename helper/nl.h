@@ -17,11 +17,13 @@
 struct nl {
 	struct mnl_socket *socket;
 	uint32_t sequence;
-	bool counters; /* links are asked for with their counters, which takes the kernel longer */
 	bool interrupted; /* the last list may lack something, or have it twice */
 	uint8_t request[NL_REQUEST_MAX] __attribute__((aligned(8)));
 	uint8_t answer[32768] __attribute__((aligned(8))); /* what the kernel wants for dumps */
 };
+
+/* A bound netlink socket whose answers time out, or a negative errno. */
+int nl_socket(int family);
 
 /* Takes over the bound netlink socket @fd, whose answers time out. 0 or a negative errno. */
 int nl_open(struct nl *nl, int fd);

@@ -37,14 +37,14 @@ void decide_own_user(struct run *run, uint32_t *user, uint32_t *group);
 /* False for what only tells. */
 bool decide_needs_privilege(const struct run *run);
 
-/* Reads policy, users, groups and machine-id. 0, or -1 with run->outcome. */
-int decide_read_files(struct run *run);
-
 /* Judges the reply descriptor, the start and the policy. 0, or -1 with run->outcome. */
 int decide(struct run *run);
 
-/* Carries out what only tells, after giving up all privilege. Returns the exit status. */
-int tell(struct run *run);
+/*
+ * Gives up all privilege, and has another program carry out what only tells, with the words in @argv.
+ * Returns the exit status where that cannot be started.
+ */
+int tell(struct run *run, char *const argv[]);
 
 /* Builds, repairs or releases. 0, or -1 with run->outcome. */
 int act(struct run *run);

@@ -16,13 +16,12 @@
 
 #define LINE_MAX_LEN 512
 
-static size_t format_line(char *line, const char *begin, int number, const char *format,
-			  va_list args)
+/* Appends to the @len bytes of the line. Returns its length, cut to what fits. */
+static size_t append(char *line, size_t len, const char *format, va_list args)
 {
-	int len = snprintf(line, LINE_MAX_LEN, begin, number);
-
-	len += vsnprintf(line + len, LINE_MAX_LEN - (size_t)len, format, args);
-	return len < LINE_MAX_LEN ? (size_t)len : LINE_MAX_LEN - 1;
+	len += (size_t)snprintf(line + len, LINE_MAX_LEN - len, "basilisk-tap-helper: ");
+	len += (size_t)vsnprintf(line + len, LINE_MAX_LEN - len, format, args);
+	return len < LINE_MAX_LEN ? len : LINE_MAX_LEN - 1;
 }
 
 /* #syscall ppoll */
@@ -35,23 +34,18 @@ int say_wait(int fd, short events)
 	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
-/*
- * FD_OUT is for what ends before the filter is loaded.
- * #syscall write fd=ERR
- */
-void say_line(int fd, const char *format, ...)
+/* #syscall write fd=ERR */
+void say_line(const char *format, ...)
 {
 	char line[LINE_MAX_LEN + 1];
 	va_list args;
 	size_t len;
 
 	va_start(args, format);
-	len = format_line(line, "%.0d", 0, format, args);
+	len = append(line, 0, format, args);
 	va_end(args);
 	line[len++] = '\n';
-	if (fd == FD_ERR && say_wait(fd, POLLOUT))
-		return;
-	if (write(fd, line, len) < 0)
+	if (say_wait(FD_ERR, POLLOUT) == 0 && write(FD_ERR, line, len) < 0)
 		return; /* there is nobody else to tell */
 }
 
@@ -64,8 +58,9 @@ void say_log(int fd, const char *format, ...)
 
 	if (fd < 0)
 		return;
+	len = (size_t)snprintf(line, sizeof(line), "<%d>", LOG_AUTHPRIV | LOG_INFO);
 	va_start(args, format);
-	len = format_line(line, "<%d>basilisk-tap-helper: ", LOG_AUTHPRIV | LOG_INFO, format, args);
+	len = append(line, len, format, args);
 	va_end(args);
 	if (sendto(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) < 0 && errno == EAGAIN &&
 	    say_wait(fd, POLLOUT) == 0) /* somebody has filled the log's queue */

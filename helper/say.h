@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * say.h: what the helper tells people: lines on its standard streams, and one line for each
+ * say.h: what the helper tells people: lines on its standard error, and one line for each
  * decision in the system's log. Only after privileges were dropped: a receiver that looks at the
  * sender's credentials must never see root.
  */
@@ -8,10 +8,10 @@
 #define BASILISK_TAP_HELPER_SAY_H
 
 /*
- * Writes one line to @fd (FD_OUT or FD_ERR). What cannot be written is lost; on FD_ERR also what
- * cannot be written within a second: a refused caller must not hold the helper.
+ * One line on the standard error. What cannot be written within a second is lost: a refused caller
+ * must not hold the helper.
  */
-void say_line(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void say_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* One line to the log @fd (negative: there is none), facility authpriv. */
 void say_log(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));

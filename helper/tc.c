@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/gen_stats.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -20,7 +19,6 @@ struct tc_walk {
 	void *user;
 	struct tc_place place;
 	bool clsact, other, shared;
-	uint64_t drops;
 	int result;
 };
 
@@ -29,24 +27,10 @@ static uint32_t parent_of(enum tc_direction direction)
 	return TC_H_MAKE(TC_H_CLSACT, direction == TC_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
 }
 
-static void read_stats(const struct nlattr *stats, struct tc_walk *walk)
-{
-	const struct nlattr *attr;
-	struct gnet_stats_queue queue;
-
-	mnl_attr_for_each_nested(attr, stats) {
-		if (mnl_attr_get_type(attr) != TCA_STATS_QUEUE ||
-		    mnl_attr_get_payload_len(attr) < sizeof(queue))
-			continue;
-		memcpy(&queue, mnl_attr_get_payload(attr), sizeof(queue));
-		walk->drops = queue.drops;
-	}
-}
-
 static int on_qdisc(const struct nlmsghdr *message, void *user)
 {
 	const struct tcmsg *header = nl_payload(message, sizeof(*header));
-	const struct nlattr *attr, *stats = NULL;
+	const struct nlattr *attr;
 	struct tc_walk *walk = user;
 	bool clsact = false;
 
@@ -58,16 +42,12 @@ static int on_qdisc(const struct nlmsghdr *message, void *user)
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attr) == TCA_KIND)
 			clsact = nl_is(attr, "clsact");
-		if (mnl_attr_get_type(attr) == TCA_STATS2)
-			stats = attr;
 		if (mnl_attr_get_type(attr) == TCA_INGRESS_BLOCK ||
 		    mnl_attr_get_type(attr) == TCA_EGRESS_BLOCK)
 			walk->shared |= nl_number(attr) != 0;
 	}
 	walk->clsact |= clsact;
 	walk->other |= !clsact;
-	if (clsact && stats)
-		read_stats(stats, walk);
 	if (clsact && walk->each)
 		walk->result =
 			walk->each(&(struct tc_place){ .index = header->tcm_ifindex }, walk->user);
@@ -357,13 +337,4 @@ int tc_remove_empty_clsact(struct nl *nl, int index)
 	if (err < 0)
 		return err;
 	return err || !walk.clsact ? 0 : ask_clsact(nl, index, RTM_DELQDISC, 0);
-}
-
-int tc_drops(struct nl *nl, int index, uint64_t *drops)
-{
-	struct tc_walk walk = { 0 };
-	int err = look_at_qdiscs(nl, index, &walk);
-
-	*drops = walk.drops;
-	return err;
 }

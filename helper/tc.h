@@ -72,7 +72,4 @@ int tc_each_clsact(struct nl *nl, tc_each_fn *each, void *user);
 /* Removes clsact if it holds no filter at all, anybody's. 0 also where there is none. */
 int tc_remove_empty_clsact(struct nl *nl, int index);
 
-/* Frames that filters of the interface's clsact dropped; 0 where it has none. */
-int tc_drops(struct nl *nl, int index, uint64_t *drops);
-
 #endif

@@ -1,83 +1,60 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tell.c: --status, --check, --help and --version: what needs no privilege, and so has none.
+ * tell.c: --status, --check, --help and --version need no privilege, so what answers them is not in
+ * this program: when all privilege is gone, report/ is executed in its place.
+ *
+ * The path is fixed when this is built. The program gets the words of the caller's, which are
+ * understood already, one variable, the standard streams, and the policy, open for reading.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "facts.h"
 #include "run.h"
 #include "say.h"
-#include "status.h"
 
 /*
  * Enough for a slow reader. Not for ever: its caller cannot end a process of our user's, and no
  * limit of his counts it.
  */
 #define SECONDS_TO_TELL 10
+#define FD_ABOVE	32
 
-static void print_help(void)
+/* Closes all but the standard streams and @policy (negative: there is none). 0 or -errno. */
+static int keep_policy(int policy)
 {
-	static const char *const lines[] = {
-		"usage: basilisk-tap-helper --fd=N [--slot=N] [--br=NAME] [--use-vnet]",
-		"       basilisk-tap-helper --repair --fd=N --slot=N [--br=NAME]",
-		"       basilisk-tap-helper --status [--json] | --check [--user=NAME] | --release",
-		"  --fd=N      send the TAP's descriptor over the unix socket N (3 or more)",
-		"  --slot=N    the caller's slot, 0 to 15; the reply is then the shim's",
-		"  --br=NAME   auto: what the policy says; or a bridge that a 'join' line names",
-		"  --repair    ensure again all that belongs to the live TAP of that slot",
-		"  --status    who may attach, and how; needs no privilege",
-		"  --check     what the policy says of the caller, or of --user",
-		"  --release   take the attachment down; root only, when no TAP is left",
-		"  --socket    serve the one request that comes over descriptor 0 (service manager)",
-	};
+	/* by way of a high number: the fixed one may be its own already, and then closes itself */
+	const int above = policy < 0 ? -1 : fcntl(policy, F_DUPFD, FD_ABOVE);
+	const bool kept = above >= 0 && dup2(above, FACTS_POLICY) == FACTS_POLICY;
 
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		say_line(FD_OUT, "%s", lines[i]);
-	for (unsigned int code = 0; code < OUTCOME_COUNT; code++)
-		say_line(FD_OUT, "  exit %-2u %s: %s", code, outcome_name(code),
-			 outcome_sentence(code));
+	if (policy >= 0 && !kept)
+		return -errno;
+	return close_range(kept ? FACTS_POLICY + 1 : FACTS_POLICY, ~0u, 0) < 0 ? -errno : 0;
 }
 
-/* --status and --check, which look at the same things. */
-static int tell_state(struct run *run)
+int tell(struct run *run, char *const argv[])
 {
-	struct status status = { .mode = run->mode,
-				 .policy = &run->policy,
-				 .policy_outcome = &run->policy_outcome,
-				 .caller = &run->caller,
-				 .early = &run->early,
-				 .users = &run->users,
-				 .groups = &run->groups };
+	static char text[FACTS_MAX];
+	const struct facts facts = { .mode = drop_mode_name(run->mode),
+				     .policy = run->early.policy < 0 ? run->early.policy : 0,
+				     .tun = run->early.tun < 0 ? run->early.tun : 0,
+				     .caller = &run->caller };
+	char *const environment[] = { text, NULL };
+	char said[OUTCOME_TEXT_SIZE];
 	int err;
-
-	if (decide_read_files(run))
-		return -1;
-	status.host = run->host;
-	if (run->request.verb == REQUEST_CHECK)
-		return status_check(&status, run->request.user, &run->caller, &run->outcome);
-	err = nl_open(&run->route, run->early.route);
-	if (!err)
-		err = nl_open(&run->generic, run->early.generic);
-	if (err)
-		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "netlink: %s", strerror(-err));
-	return status_print(&run->route, &run->generic, &status, run->request.json, &run->outcome);
-}
-
-int tell(struct run *run)
-{
-	char text[OUTCOME_TEXT_SIZE];
 
 	if (drop_all(&run->outcome) == 0) {
 		early_live_for(SECONDS_TO_TELL);
-		if (run->request.verb == REQUEST_HELP)
-			print_help();
-		else if (run->request.verb == REQUEST_VERSION)
-			say_line(FD_OUT, "basilisk-tap-helper %s", VERSION);
-		else
-			tell_state(run);
+		err = facts_format(&facts, text, sizeof(text));
+		if (!err)
+			err = keep_policy(run->early.policy);
+		if (!err)
+			err = execve(REPORT_PATH, argv, environment) < 0 ? -errno : 0;
+		outcome_set(&run->outcome, OUTCOME_NO_REPORT, "%s: %s", REPORT_PATH,
+			    strerror(-err));
 	}
-	if (run->outcome.code)
-		say_line(FD_ERR, "basilisk-tap-helper: %s",
-			 outcome_text(&run->outcome, text, sizeof(text)));
+	say_line("%s", outcome_text(&run->outcome, said, sizeof(said)));
 	return (int)run->outcome.code;
 }

@@ -73,6 +73,8 @@ static const struct {
 	[OUTCOME_TUN_DENIED] = { "tun-denied", "/dev/net/tun may not be opened",
 				 "allow it: mode 0666, for a container '--device "
 				 "/dev/net/tun', for a service 'DeviceAllow=/dev/net/tun rw'" },
+	[OUTCOME_NO_REPORT] = { "no-report", "the program that tells of the helper does not start",
+				"install basilisk-tap as a whole" },
 };
 
 int outcome_set(struct outcome *outcome, enum outcome_code code, const char *format, ...)

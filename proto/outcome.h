@@ -35,6 +35,7 @@ enum outcome_code {
 	OUTCOME_HOSTILE_START = 22,	/* no argv, no room for descriptors: not a start to trust */
 	OUTCOME_DROP = 23,		/* privileges could not be given up */
 	OUTCOME_TUN_DENIED = 24,	/* /dev/net/tun is there, and may not be opened */
+	OUTCOME_NO_REPORT = 25,		/* what tells of the helper is not where it was installed */
 	OUTCOME_COUNT
 };
 

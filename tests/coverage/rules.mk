@@ -8,7 +8,8 @@ COVERAGE_CFLAGS := -O0 -g --coverage -fprofile-update=atomic -fdata-sections \
 	$(addprefix -fno-builtin-,fork execl execlp execle execv execvp execve)
 COVERAGE_LDFLAGS := -Wl,--wrap=__gcov_exit -Wl,--wrap=drop_to_net_admin \
 	-Wl,-T,tests/coverage/counters.ld
-COVERAGE_OUTPUTS := basilisk-tap-helper basilisk-tap libbasilisk-tap.so.0 basilisk-tap-preload.so \
+COVERAGE_OUTPUTS := basilisk-tap-helper basilisk-tap-report basilisk-tap libbasilisk-tap.so.0 \
+	basilisk-tap-preload.so \
 	$(notdir $(UNIT))
 COVERAGE_HOOKS := $(COVERAGE_OUTPUTS:%=$(COVERAGE)/hooks/%.o)
 

@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <sanitizer/asan_interface.h>
 
+#include "counters.h"
 #include "input.h"
 #include "link.h"
 #include "tc.h"
@@ -151,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct policy policy = { .join = { "br0" }, .join_count = 1 };
 	struct link link;
-	uint64_t drops;
+	struct counters counters;
 	uint8_t what;
 
 	kernel = (struct input){ data, size };
@@ -174,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		tc_has_clsact(&route, 3);
-		tc_drops(&route, 3, &drops);
+		counters_read(&route, 3, &counters);
 		break;
 	case 5:
 		tc_each(&route, 3, TC_INGRESS, each_filter, NULL);

@@ -9,18 +9,20 @@ FUZZ_RUNS ?= -1
 FUZZ_NAMES ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # smaller tables than the product's, so that a short input fills them
 FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wno-missing-prototypes -D_GNU_SOURCE -MMD -MP \
-	-DVERSION='"fuzz"' -DPOLICY_DIR='"/etc/basilisk-tap"' -DHELPER_PATH='""' -DPRELOAD_PATH='""' \
+	-DVERSION='"fuzz"' -DPOLICY_DIR='"/etc/basilisk-tap"' -DHELPER_PATH='""' -DREPORT_PATH='""' \
+	-DPRELOAD_PATH='""' \
 	-DPEERS_MAX=8 -DPEERS_UNPROVEN=4 -DPEERS_BY_ADDRESS=2 \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-Iproto -I$(B)/gen -Itests/fuzz
 FUZZ_OBJ = $(patsubst %.c,$(B)/fuzz/%.o,$(1))
 FUZZ_PROTO := $(call FUZZ_OBJ,$(wildcard proto/*.c))
-FUZZ_HELPER := $(call FUZZ_OBJ,$(filter-out helper/main.c,$(wildcard helper/*.c)))
+FUZZ_HELPER := $(call FUZZ_OBJ,$(filter-out %/main.c,$(wildcard helper/*.c report/*.c)))
 FUZZ_SHIM := $(call FUZZ_OBJ,$(wildcard shim/lib/*.c) $(filter-out shim/cli/main.c,$(wildcard shim/cli/*.c)))
 # helper/ and shim/ do not know each other, and neither do their targets
 FUZZ_OF_HELPER := policy request netlink
 
-$(B)/fuzz/helper/%.o $(FUZZ_OF_HELPER:%=$(B)/fuzz/tests/fuzz/fuzz_%.o): FUZZ_CFLAGS += -Ihelper \
+$(B)/fuzz/helper/%.o $(B)/fuzz/report/%.o $(FUZZ_OF_HELPER:%=$(B)/fuzz/tests/fuzz/fuzz_%.o): \
+	FUZZ_CFLAGS += -Ihelper -Ireport \
 	$(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
 $(B)/fuzz/shim/%.o $(B)/fuzz/tests/%.o: FUZZ_CFLAGS += -Ishim/lib -Ishim/cli \
 	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))

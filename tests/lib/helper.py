@@ -16,7 +16,8 @@ CODES = {
     for number, name in enumerate(
         "ok system usage denied no-policy bad-policy no-privilege no-tun bad-name bad-descriptor"
         " no-uplink uplink-unfit bridge-refused other-attachment quota slot-busy foreign-device"
-        " foreign-namespace not-alive in-use not-root handover hostile-start drop tun-denied".split()
+        " foreign-namespace not-alive in-use not-root handover hostile-start drop tun-denied"
+        " no-report".split()
     )
 }
 NAMES = {number: name for name, number in CODES.items()}

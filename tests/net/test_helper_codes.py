@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import resource
+import shutil
 import stat
 
 import ns
@@ -212,6 +213,18 @@ def tun_is_not_allowed(host):
     host.inside(lambda: ns.mount("none", "/dev/net", "tmpfs", ns.MS_NODEV))
     host.inside(lambda: os.mknod("/dev/net/tun", 0o666 | stat.S_IFCHR, os.makedev(10, 200)))
     return asked(host)
+
+
+@ends("no-report", "/basilisk-tap-report: No such file or directory", "basilisk-tap as a whole")
+def report_was_left_behind(host):
+    def leave_behind():
+        shutil.copy(HELPER, "/tmp/helper")
+        os.chmod("/tmp/helper", 0o755)
+        ns.mount("tmpfs", os.path.dirname(HELPER), "tmpfs")
+
+    host.inside(leave_behind)
+    done = host.run(["/tmp/helper", "--status"], user="mac")
+    return done.returncode, done.stderr
 
 
 @limit(120)

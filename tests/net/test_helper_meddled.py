@@ -232,7 +232,7 @@ def test_release_knows_its_filters_on_a_card_without_a_note(world):
             assert done.returncode == 0, done
             (line,) = done.stderr.splitlines()
             words = re.findall("'(.*?)'", line)
-            assert line.startswith("nic: ") and len(words) == 2, line
+            assert line.startswith("basilisk-tap-helper: nic: ") and len(words) == 2, line
             for command in words:
                 assert desk.run(command.split()).returncode == 0, command
         done = desk.run([HELPER, "--release"])

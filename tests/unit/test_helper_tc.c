@@ -4,7 +4,6 @@
  * stand must be ours in each particular, or it is written anew.
  */
 #include <arpa/inet.h>
-#include <linux/gen_stats.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -24,20 +23,6 @@ static struct nlmsghdr *tell_qdisc(int index, uint32_t parent, const char *kind)
 	if (kind)
 		mnl_attr_put_strz(qdisc, TCA_KIND, kind);
 	return qdisc;
-}
-
-/* After the drops of a queue: of another kind, cut short, and as the kernel tells it. */
-static void put_stats(struct nlmsghdr *qdisc, uint32_t drops)
-{
-	struct gnet_stats_queue queue = { .drops = 99999 };
-	struct nlattr *stats = mnl_attr_nest_start(qdisc, TCA_STATS2);
-
-	mnl_attr_put(qdisc, TCA_STATS_BASIC, sizeof(queue), &queue);
-	queue.drops = drops;
-	mnl_attr_put(qdisc, TCA_STATS_QUEUE, sizeof(queue), &queue);
-	queue.drops = 88888;
-	mnl_attr_put(qdisc, TCA_STATS_QUEUE, sizeof(queue) - 1, &queue);
-	mnl_attr_nest_end(qdisc, stats);
 }
 
 START_TEST(test_clsact_is_there_or_something_is_in_its_way)
@@ -71,25 +56,6 @@ START_TEST(test_clsact_with_a_block_of_several_cards_is_not_ours_to_use)
 		mnl_attr_put_u32(tell_qdisc(CARD, TC_H_CLSACT, "clsact"), blocks[i], 3);
 		ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), -EOPNOTSUPP);
 	}
-}
-END_TEST
-
-START_TEST(test_drops_are_counted_by_clsact_alone)
-{
-	uint64_t drops = 7;
-
-	kernel_reset();
-	put_stats(tell_qdisc(LAN, TC_H_CLSACT, "ingress"), 5);
-	tell_qdisc(CARD, TC_H_CLSACT, "clsact");
-	ck_assert_int_eq(tc_drops(&kernel_nl, LAN, &drops), 0);
-	ck_assert_uint_eq(drops, 0);
-	ck_assert_int_eq(tc_drops(&kernel_nl, CARD, &drops), 0);
-	ck_assert_uint_eq(drops, 0);
-	put_stats(tell_qdisc(CARD, TC_H_CLSACT, "clsact"), 5);
-	ck_assert_int_eq(tc_drops(&kernel_nl, CARD, &drops), 0);
-	ck_assert_uint_eq(drops, 5);
-	kernel_refuse(RTM_GETQDISC, -EPERM);
-	ck_assert_int_eq(tc_drops(&kernel_nl, CARD, &drops), -EPERM);
 }
 END_TEST
 
@@ -337,7 +303,6 @@ int main(void)
 	const TTest *const tests[] = {
 		test_clsact_is_there_or_something_is_in_its_way,
 		test_clsact_with_a_block_of_several_cards_is_not_ours_to_use,
-		test_drops_are_counted_by_clsact_alone,
 		test_filter_with_actions_stands_only_if_nothing_is_odd,
 		test_verdict_stands_only_without_actions,
 		test_where_no_filter_can_be_none_stands,

@@ -34,6 +34,7 @@ static const char *const names[] = {
 	"hostile-start",
 	"drop",
 	"tun-denied",
+	"no-report",
 };
 
 static bool is_one_line(const char *text)
