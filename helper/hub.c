@@ -53,10 +53,15 @@ static uint32_t noted(const char *alias, const char *key)
 int hub_note(struct nl *nl, struct hub *hub)
 {
 	char alias[LINK_ALIAS_SIZE];
+	/*
+	 * As it is now, not as it was found before there was a TAP: a release that has begun since
+	 * gives way when its note has gone, and one that begins later sees the TAP.
+	 */
+	int err = link_find(nl, NULL, hub->index, &hub->near);
 
 	snprintf(alias, sizeof(alias), ALIAS " host=%u attach=%d uplink=%d asked=%d releasing=%d",
 		 hub->host, hub->attach, hub->uplink, hub->asked, hub->releasing);
-	return link_ensure(nl, &hub->near, &(struct link_change){ .alias = alias });
+	return err ? err : link_ensure(nl, &hub->near, &(struct link_change){ .alias = alias });
 }
 
 static void read_note(const struct link *near, uint32_t host, struct hub *hub)

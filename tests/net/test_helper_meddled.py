@@ -18,7 +18,7 @@ from stand import ATTACH, RELEASE, Stand
 from tracer import At, Tracer
 from world import ALLOW, USERS
 
-ROUTE = 4  # its netlink socket: helper/early.h
+ROUTE, TUN = 4, 6  # its netlink socket and /dev/net/tun: helper/early.h
 RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWTFILTER = 16, 28, 44
 NOTE_LOST = "made anew by another", "bthub deleted", "another attachment", "another card"
 NOTE = "/sys/class/net/bthub/ifalias"
@@ -168,6 +168,34 @@ def test_release_that_gives_way_with_any_request_refused(world):
             assert NAMES[end.status] in ("ok", "in-use", "system"), (later, end)
             ways.add(NAMES[end.status])
         assert ways >= {"in-use", "system"}, ways
+
+
+def test_release_gives_way_to_a_tap_that_was_made_behind_its_back(world):
+    """The attach looks for bthub before the release notes that it takes it down, and makes its TAP
+    when the release has looked for the last time."""
+    with Stand(world, "patch") as stand:
+        os.close(stand.attach().fd)
+        attach = stand.attach()
+        os.close(attach.fd)
+        calls = run(stand.root, RELEASE).calls
+        noted = requests_of(calls, RTM_NEWLINK)[0]
+        # after its note it reads that, lists the TAPs, and reads on
+        looked = [i for i, call in enumerate(calls) if call.nl_type and i > noted][2]
+        claims = next(i for i, call in enumerate(attach.calls) if call[:2] == ("ioctl", TUN))
+        connects = requests_of(attach.calls, RTM_NEWTFILTER)[0]
+        os.close(stand.attach().fd)
+        stand.user.start(*ATTACH)
+        assert isinstance(stand.user.to(claims), At)
+        stand.root.start(*RELEASE)
+        assert isinstance(stand.root.to(looked), At)
+        assert isinstance(stand.user.to(connects), At)
+        end = stand.root.go()
+        assert NAMES[end.status] == "in-use", end
+        end = stand.user.go()
+        assert end.status == 0, end
+        stand.check_guest(end)
+        os.close(end.fd)
+        stand.check_released("a release that gave way")
 
 
 def test_change_to_another_attachment_with_any_request_refused(world):

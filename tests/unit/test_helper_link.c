@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_link.c: network interfaces as the kernel tells of them, also where it tells less, more
- * or something else than kernels do today.
+ * test_helper_link.c: network interfaces as the kernel tells of them, also where it tells less,
+ * more or something else than kernels do today.
  */
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
@@ -165,6 +165,79 @@ START_TEST(test_link_is_set_on_a_kernel_without_ipv6)
 }
 END_TEST
 
+/* How the kernel makes addresses, said of @family and, which means nothing, of IPv4. */
+static void tell_families(struct nlmsghdr *link, uint16_t family, uint8_t mode)
+{
+	struct nlattr *families = mnl_attr_nest_start(link, IFLA_AF_SPEC), *one;
+
+	one = mnl_attr_nest_start(link, AF_INET);
+	mnl_attr_put_u8(link, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_EUI64);
+	mnl_attr_nest_end(link, one);
+	one = mnl_attr_nest_start(link, family);
+	mnl_attr_put_u32(link, IFLA_INET6_FLAGS, 1);
+	mnl_attr_put_u8(link, IFLA_INET6_ADDR_GEN_MODE, mode);
+	mnl_attr_nest_end(link, one);
+	mnl_attr_nest_end(link, families);
+}
+
+START_TEST(test_link_speaks_where_ipv6_gives_it_addresses)
+{
+	static const struct {
+		uint16_t family;
+		uint8_t mode;
+		bool speaks;
+	} cases[] = { { AF_INET6, IN6_ADDR_GEN_MODE_EUI64, true },
+		      { AF_INET6, IN6_ADDR_GEN_MODE_RANDOM, true },
+		      { AF_INET6, IN6_ADDR_GEN_MODE_NONE, false },
+		      { AF_BRIDGE, IN6_ADDR_GEN_MODE_EUI64, false } };
+	struct link one;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		kernel_reset();
+		tell_families(kernel_link(7, "bthub", 0), cases[i].family, cases[i].mode);
+		ck_assert_int_eq(link_find(&kernel_nl, NULL, 7, &one), 0);
+		ck_assert_int_eq(one.speaks, cases[i].speaks);
+	}
+}
+END_TEST
+
+START_TEST(test_link_is_set_only_where_it_differs)
+{
+	static const struct mac mac = { { 2, 0, 0, 0, 0, 9 } }, other = { { 2, 0, 0, 0, 0, 8 } };
+	const struct link_change same = { .mac = &mac,
+					  .alias = "it",
+					  .move = true,
+					  .master = 5,
+					  .flags = IFF_UP,
+					  .mask = IFF_UP | IFF_NOARP };
+	const struct link_change changes[] = {
+		{ .mac = &other },  { .alias = "It" },
+		{ .move = true },   { .flags = IFF_NOARP, .mask = IFF_NOARP },
+		{ .mask = IFF_UP }, { .quiet = true },
+	};
+	struct nlmsghdr *link;
+	struct link one;
+
+	kernel_reset();
+	link = kernel_link(7, "bthub", IFF_UP | IFF_PROMISC);
+	mnl_attr_put_str(link, IFLA_IFALIAS, "it");
+	mnl_attr_put(link, IFLA_ADDRESS, MAC_LEN, mac.byte);
+	mnl_attr_put_u32(link, IFLA_MASTER, 5);
+	tell_families(link, AF_INET6, IN6_ADDR_GEN_MODE_EUI64);
+	ck_assert_int_eq(link_find(&kernel_nl, NULL, 7, &one), 0);
+	ck_assert_int_eq(link_ensure(&kernel_nl, &one, &same), 0);
+	ck_assert_uint_eq(kernel.asked[RTM_NEWLINK], 0);
+	for (unsigned int i = 0; i < COUNT(changes); i++) {
+		ck_assert_int_eq(link_ensure(&kernel_nl, &one, &changes[i]), 0);
+		ck_assert_uint_eq(kernel.asked[RTM_NEWLINK], i + 1);
+		ck_assert_uint_eq(kernel.asked[RTM_GETLINK], i + 2);
+	}
+	kernel_refuse(RTM_NEWLINK, -EPERM);
+	ck_assert_int_eq(link_ensure(&kernel_nl, &one, &changes[0]), -EPERM);
+	ck_assert_uint_eq(kernel.asked[RTM_GETLINK], COUNT(changes) + 1);
+}
+END_TEST
+
 static struct mac accepted[4];
 
 static int collect_mac(const struct mac *mac, void *user)
@@ -179,8 +252,7 @@ static struct nlmsghdr *tell_neighbour(int index, unsigned char flags, const voi
 	const struct ndmsg header = { .ndm_family = AF_BRIDGE,
 				      .ndm_ifindex = index,
 				      .ndm_flags = flags };
-	struct nlmsghdr *message =
-		kernel_tell(RTM_GETNEIGH, RTM_NEWNEIGH, &header, sizeof(header));
+	struct nlmsghdr *message = kernel_tell(RTM_GETNEIGH, RTM_NEWNEIGH, &header, sizeof(header));
 
 	mnl_attr_put_u32(message, NDA_VLAN, 1);
 	mnl_attr_put(message, NDA_LLADDR, len, mac);
@@ -305,6 +377,8 @@ int main(void)
 		test_late_answer_to_another_question_is_not_taken,
 		test_link_that_names_no_interface_is_none,
 		test_link_is_set_on_a_kernel_without_ipv6,
+		test_link_speaks_where_ipv6_gives_it_addresses,
+		test_link_is_set_only_where_it_differs,
 		test_accepted_addresses_are_the_cards_own,
 		test_address_is_somebodys_unless_the_kernel_gave_it,
 		test_family_has_a_number_or_is_not_there,
