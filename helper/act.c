@@ -30,9 +30,8 @@ static int check_other(struct run *run, struct hub *hub)
 	if (!renamed && (hub->attach == ATTACH_NO || same || (!asked && !hub->asked)))
 		return 0;
 	err = tap_list(&run->route, run->host, &taps);
-	if (err)
-		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "listing TAPs: %s",
-				   strerror(-err));
+	if (outcome_set_errno(&run->outcome, err, "listing TAPs"))
+		return -1;
 	if (taps.count == 0)
 		return 0;
 	if (renamed)
@@ -85,17 +84,15 @@ static int connect_tap(struct run *run, struct hub *hub)
 	if (hub_ensure(nl, run->host, &run->plan, run->policy.serve, hub, &run->outcome))
 		return -1;
 	err = hub_finish_frames(nl, &run->generic, hub);
-	if (err)
-		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "offloads of %s: %s", HUB_NAME,
-				   strerror(-err));
+	if (outcome_set_errno(&run->outcome, err, "offloads of %s", HUB_NAME))
+		return -1;
 	err = tap_configure(nl, &run->tap, &run->caller, hub->index);
 	if (!err)
 		err = hub_add(nl, hub, &run->tap);
 	if (!err)
 		err = hub_sweep(nl, run->host, hub, &run->tap);
-	if (err)
-		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "the filters of %s: %s",
-				   run->tap.name, strerror(-err));
+	if (outcome_set_errno(&run->outcome, err, "the filters of %s", run->tap.name))
+		return -1;
 	err = patch_port_connect(nl, hub, &run->plan, &run->tap);
 	if (!err)
 		return 0;
@@ -174,9 +171,8 @@ static int check_unused(struct run *run)
 						"%s %s of user %u", len ? "," : "",
 						taps.tap[i].name, taps.tap[i].uid);
 	}
-	if (err)
-		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "listing TAPs: %s",
-				   strerror(-err));
+	if (outcome_set_errno(&run->outcome, err, "listing TAPs"))
+		return -1;
 	return names[0] ? outcome_set(&run->outcome, OUTCOME_IN_USE, "still alive:%s", names) : 0;
 }
 
@@ -265,8 +261,7 @@ static int release(struct run *run)
 		return give_way(run);
 	if (!err)
 		err = sweep_cards(run);
-	return err ? outcome_set(&run->outcome, OUTCOME_SYSTEM, "releasing: %s", strerror(-err)) :
-		     0;
+	return outcome_set_errno(&run->outcome, err, "releasing");
 }
 
 int act(struct run *run)

@@ -87,8 +87,8 @@ static int distrust_peer(struct run *run, struct outcome *refusal)
 	char name[LOGIN_NAME_MAX];
 	int err = files_read(&run->scratch, run->early.lent), count;
 
-	if (err && err != -ENOENT)
-		return outcome_set(refusal, OUTCOME_SYSTEM, "/etc/subuid: %s", strerror(-err));
+	if (err != -ENOENT && outcome_set_errno(refusal, err, "/etc/subuid"))
+		return -1;
 	if (!err && text_has_range(&run->scratch, caller->uid))
 		return outcome_set(refusal, OUTCOME_FOREIGN_NAMESPACE,
 				   "user %u is one of the ids that /etc/subuid lends out",
@@ -102,9 +102,8 @@ static int distrust_peer(struct run *run, struct outcome *refusal)
 	count = err ? err :
 		      text_find_groups(&run->groups, name, caller->groups + caller->group_count,
 				       room - caller->group_count);
-	if (count < 0)
-		return outcome_set(refusal, OUTCOME_SYSTEM, "the groups of user %u: %s",
-				   caller->uid, strerror(-count));
+	if (outcome_set_errno(refusal, count, "the groups of user %u", caller->uid))
+		return -1;
 	caller->group_count += (size_t)count;
 	return 0;
 }
@@ -144,5 +143,5 @@ int decide(struct run *run)
 	err = nl_open(&run->route, FD_ROUTE);
 	if (!err)
 		err = nl_open(&run->generic, FD_GENERIC);
-	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "netlink: %s", strerror(-err)) : 0;
+	return outcome_set_errno(outcome, err, "netlink");
 }

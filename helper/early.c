@@ -32,7 +32,6 @@
  * their way to receivers that have not read them yet, and lets nobody send over this limit.
  */
 #define FILES_WANTED	       65536
-#define FD_ABOVE	       32	   /* where nothing of the fixed numbers is */
 #define INITIAL_USER_NAMESPACE 0xeffffffdu /* PROC_USER_INIT_INO of <linux/proc_ns.h> */
 #define SECONDS_TO_LIVE	       5
 #define TIMER_SLACK_NS	       50000 /* the kernel's own; a caller's can be centuries */
@@ -122,10 +121,8 @@ int early_open(struct early *early, struct outcome *outcome)
 	early->route = nl_socket(NETLINK_ROUTE);
 	early->generic = nl_socket(NETLINK_GENERIC);
 	early->log = open_log();
-	if (early->route < 0 || early->generic < 0)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "netlink: %s",
-				   strerror(early->route < 0 ? -early->route : -early->generic));
-	return 0;
+	return outcome_set_errno(outcome, early->route < 0 ? early->route : early->generic,
+				 "netlink");
 }
 
 /*
@@ -173,7 +170,6 @@ int early_arrange(struct early *early, int reply, struct outcome *outcome)
 	early->tun = early->tun < 0 ? early->tun : FD_TUN;
 	early->log = early->log < 0 ? early->log : FD_LOG;
 	/* no limit on further ones: the filter has no call that opens any (see FILES_WANTED) */
-	if (close_range(FD_END, ~0u, 0) < 0)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "close_range: %s", strerror(errno));
-	return 0;
+	return close_range(FD_END, ~0u, 0) < 0 ? outcome_set_errno(outcome, -errno, "close_range") :
+						 0;
 }

@@ -17,6 +17,7 @@ enum {
 	FD_TUN = 6,
 	FD_LOG = 7,
 	FD_END = 8,
+	FD_ABOVE = 32, /* nothing of the fixed numbers is from here on */
 };
 
 /* Descriptors, or the negative errno of why there is none. */

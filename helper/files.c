@@ -66,8 +66,8 @@ int files_host(uint32_t *host, int fd, struct text *scratch, struct outcome *out
 	int err = files_read(scratch, fd);
 	size_t len = mac_identity_len(scratch->bytes, scratch->len);
 
-	if (err && err != -ENOENT)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "/etc/machine-id: %s", strerror(-err));
+	if (err != -ENOENT && outcome_set_errno(outcome, err, "/etc/machine-id"))
+		return -1;
 	if (len == 0)
 		gethostname(name, sizeof(name) - 1);
 	*host = len ? mac_host(scratch->bytes, len) : mac_host(name, strlen(name));

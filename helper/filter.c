@@ -21,5 +21,5 @@ int filter_load(struct outcome *outcome)
 
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
 		return 0;
-	return outcome_set(outcome, OUTCOME_SYSTEM, "seccomp: %s", strerror(errno));
+	return outcome_set_errno(outcome, -errno, "seccomp");
 }

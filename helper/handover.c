@@ -98,8 +98,7 @@ int handover_receive(int route, struct request *request, struct caller *caller,
 	request->fd = 0;
 	request->has_slot = true;
 	if (getsockopt(0, SOL_SOCKET, SO_PEERGROUPS, caller->groups, &groups) < 0)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "the caller's groups: %s",
-				   strerror(errno));
+		return outcome_set_errno(outcome, -errno, "the caller's groups");
 	caller->uid = peer.uid;
 	caller->gid = peer.gid;
 	caller->pid = peer.pid;

@@ -155,15 +155,12 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 	if (err == -EXDEV || (!err && !is_ours(&hub->near, "veth", &marked)))
 		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s is not ours",
 				   HUB_NAME, HUB_LAN_NAME);
-	if (err)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "looking for %s: %s", HUB_NAME,
-				   strerror(-err));
+	if (outcome_set_errno(outcome, err, "looking for %s", HUB_NAME))
+		return -1;
 	read_note(&hub->near, host, hub);
 	hub->lan = hub->far.index;
 	err = tc_each(nl, hub->index, TC_EGRESS, collect_done, &hub->done);
-	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "reading %s: %s", HUB_NAME,
-				 strerror(-err)) :
-		     0;
+	return outcome_set_errno(outcome, err, "reading %s", HUB_NAME);
 }
 
 /* btlan's filters for @plan; one that the plan has no use for is removed. */
@@ -342,7 +339,7 @@ static int ensure_pair(struct nl *nl, uint32_t host, struct hub *hub, struct out
 	if (err > 0)
 		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s or %s has an address",
 				   HUB_NAME, HUB_LAN_NAME);
-	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "%s: %s", HUB_NAME, strerror(-err)) : 0;
+	return outcome_set_errno(outcome, err, HUB_NAME);
 }
 
 int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, struct hub *hub,

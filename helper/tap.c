@@ -134,8 +134,8 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 	const struct tap *twin = find_twin(&taps, tap);
 	size_t own = 0;
 
-	if (err && err != -ENOSPC)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "counting TAPs: %s", strerror(-err));
+	if (err != -ENOSPC && outcome_set_errno(outcome, err, "counting TAPs"))
+		return -1;
 	if (twin) /* one would get the other's frames */
 		return outcome_set(outcome, OUTCOME_SLOT_BUSY,
 				   "slot %u has the MAC of user %u's slot %u", tap->slot, twin->uid,
@@ -152,8 +152,7 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are in use",
 				   policy->max_total);
 	if (!tap->index)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s", tap->name,
-				   strerror(ENODEV));
+		return outcome_set_errno(outcome, -ENODEV, "making %s", tap->name);
 	return 0;
 }
 
@@ -197,9 +196,8 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	/* set anyway: a leftover can then be attached to by its own user only */
 	if (!err && ioctl(tun, TUNSETOWNER, (unsigned long)caller->uid) < 0)
 		err = -errno;
-	if (err)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "making %s: %s", tap->name,
-				   strerror(-err));
+	if (outcome_set_errno(outcome, err, "making %s", tap->name))
+		return -1;
 	tap->fresh = true;
 	tap->index = 0;
 	return check_quota(nl, host, policy, tap, outcome);

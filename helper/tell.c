@@ -20,7 +20,6 @@
  * limit of his counts it.
  */
 #define SECONDS_TO_TELL 10
-#define FD_ABOVE	32
 
 /* Closes all but the standard streams and @policy (negative: there is none). 0 or -errno. */
 static int keep_policy(int policy)

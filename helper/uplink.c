@@ -227,9 +227,8 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 				   "%s is a part of %s %s: name that", up->name, up->port_of,
 				   bridge.name);
 	wireless = plan->wired ? 0 : is_wireless(generic, up->index);
-	if (wireless < 0)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "nl80211 about %s: %s", up->name,
-				   strerror(-wireless));
+	if (outcome_set_errno(outcome, wireless, "nl80211 about %s", up->name))
+		return -1;
 	plan->attach = ATTACH_PATCH;
 	if (wireless) {
 		snprintf(why, sizeof(why), "%s is wireless and cannot be bridged", up->name);
@@ -255,9 +254,8 @@ static int plan_bridge(struct nl *route, struct nl *generic, struct plan *plan,
 	    strcmp(master.name, UPLINK_BRIDGE) != 0)
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a part of %s already",
 				   up->name, master.name);
-	if (used < 0)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "the addresses of %s: %s", up->name,
-				   strerror(-used));
+	if (outcome_set_errno(outcome, used, "the addresses of %s", up->name))
+		return -1;
 	if (is_wireless(generic, up->index))
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
 				   "%s is wireless and cannot be bridged", up->name);
@@ -312,9 +310,8 @@ int uplink_plan(struct nl *route, struct nl *generic, const struct policy *polic
 		return outcome_set(outcome, OUTCOME_NO_UPLINK,
 				   "'uplink %s' in %s: no such interface", policy->uplink,
 				   POLICY_FILE);
-	if (err)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "looking for the uplink: %s",
-				   strerror(-err));
+	if (outcome_set_errno(outcome, err, "looking for the uplink"))
+		return -1;
 	if (plan->uplink.index && !is_ethernet(&plan->uplink))
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is no Ethernet interface",
 				   plan->uplink.name);

@@ -93,6 +93,19 @@ int outcome_set(struct outcome *outcome, enum outcome_code code, const char *for
 	return -1;
 }
 
+int outcome_set_errno(struct outcome *outcome, int err, const char *what, ...)
+{
+	char text[OUTCOME_WHAT_SIZE];
+	va_list args;
+
+	if (err >= 0)
+		return 0;
+	va_start(args, what);
+	vsnprintf(text, sizeof(text), what, args);
+	va_end(args);
+	return outcome_set(outcome, OUTCOME_SYSTEM, "%s: %s", text, strerror(-err));
+}
+
 int outcome_set_tun(struct outcome *outcome, int err)
 {
 	return outcome_set(outcome,

@@ -59,6 +59,13 @@ int outcome_set(struct outcome *outcome, enum outcome_code code, const char *for
 /* Why /dev/net/tun did not open: the positive errno @err. As outcome_set(). */
 int outcome_set_tun(struct outcome *outcome, int err);
 
+/*
+ * Where @err is a negative errno, notes OUTCOME_SYSTEM with "what: what the errno means", and returns
+ * -1 as outcome_set() does; else 0.
+ */
+int outcome_set_errno(struct outcome *outcome, int err, const char *what, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* A word for the code ("denied"), or NULL beyond OUTCOME_COUNT. */
 const char *outcome_name(unsigned int code);
 

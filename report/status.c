@@ -150,7 +150,7 @@ static int open_netlink(struct nl *nl, int family, struct outcome *outcome)
 {
 	const int fd = nl_socket(family), err = fd < 0 ? fd : nl_open(nl, fd);
 
-	return err ? outcome_set(outcome, OUTCOME_SYSTEM, "netlink: %s", strerror(-err)) : 0;
+	return outcome_set_errno(outcome, err, "netlink");
 }
 
 int report_status(struct report *r, bool json, struct outcome *outcome)
@@ -168,8 +168,8 @@ int report_status(struct report *r, bool json, struct outcome *outcome)
 	    hub_find(&r->route, r->host, &hub, outcome))
 		return -1;
 	err = tap_list(&r->route, r->host, &taps);
-	if (err)
-		return outcome_set(outcome, OUTCOME_SYSTEM, "listing TAPs: %s", strerror(-err));
+	if (outcome_set_errno(outcome, err, "listing TAPs"))
+		return -1;
 	if (json)
 		puts("{\"version\": 1, \"facts\": [");
 	find_refusal(r, &refusal);

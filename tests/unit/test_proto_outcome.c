@@ -77,6 +77,21 @@ START_TEST(test_tun_that_may_not_be_opened_is_another_thing_than_none)
 }
 END_TEST
 
+START_TEST(test_outcome_of_an_errno_is_what_and_why)
+{
+	struct outcome outcome = { 0 };
+
+	ck_assert_int_eq(outcome_set_errno(&outcome, 0, "making %s", "it"), 0);
+	ck_assert_int_eq(outcome_set_errno(&outcome, 5, "making %s", "it"), 0);
+	ck_assert_int_eq(outcome.code, OUTCOME_OK);
+	ck_assert_int_eq(outcome_set_errno(&outcome, -ENODEV, "making %s", "it"), -1);
+	ck_assert_int_eq(outcome.code, OUTCOME_SYSTEM);
+	ck_assert_str_eq(outcome.what, "making it: No such device");
+	ck_assert_int_eq(outcome_set_errno(&outcome, -EIO, "later"), -1);
+	ck_assert_str_eq(outcome.what, "making it: No such device");
+}
+END_TEST
+
 START_TEST(test_outcome_of_each_code_has_a_sentence_and_a_remedy)
 {
 	for (unsigned int code = 0; code < OUTCOME_COUNT; code++) {
@@ -196,6 +211,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_outcome_codes_and_names_never_change,
 		test_tun_that_may_not_be_opened_is_another_thing_than_none,
+		test_outcome_of_an_errno_is_what_and_why,
 		test_outcome_of_each_code_has_a_sentence_and_a_remedy,
 		test_outcome_beyond_the_last_has_nothing,
 		test_outcome_keeps_the_first_failure,
