@@ -37,14 +37,6 @@ struct addresses {
 	struct interface *told;
 };
 
-static void schedule(struct addresses *a, unsigned int ms)
-{
-	struct timeval at;
-
-	loop_after(&at, ms);
-	a->poll->timeout_update(a->timer, &at);
-}
-
 static bool is_usable(unsigned int flags)
 {
 	return (flags & IFF_UP) && !(flags & IFF_POINTOPOINT) &&
@@ -136,7 +128,7 @@ static void on_news(void *user)
 	struct interface *now = NULL;
 
 	if (read_all(&now) < 0) {
-		schedule(a, RETRY_MS);
+		loop_set_timeout(a->poll, a->timer, RETRY_MS);
 		free_list(now);
 		return;
 	}
@@ -186,7 +178,7 @@ int addresses_new(const AvahiPoll *poll, addresses_changed changed, void *user,
 		addresses_free(a);
 		return error;
 	}
-	schedule(a, 0);
+	loop_set_timeout(a->poll, a->timer, 0);
 	*addresses = a;
 	return 0;
 }
@@ -195,7 +187,7 @@ void addresses_again(struct addresses *addresses)
 {
 	free_list(addresses->told);
 	addresses->told = NULL;
-	schedule(addresses, 0);
+	loop_set_timeout(addresses->poll, addresses->timer, 0);
 }
 
 void addresses_free(struct addresses *addresses)

@@ -86,14 +86,6 @@ static bool bus_exists(void)
 	return stat(path, &st) == 0;
 }
 
-static void set_timer(struct client *c, unsigned int ms)
-{
-	struct timeval at;
-
-	loop_after(&at, ms);
-	c->poll->timeout_update(c->timer, &at);
-}
-
 /* Only noted: libavahi calls this from within calls of ours as well. */
 static void on_state(AvahiClient *client, AvahiClientState state, void *user)
 {
@@ -104,13 +96,13 @@ static void on_state(AvahiClient *client, AvahiClientState state, void *user)
 		return; /* the daemon looks for a host name: RUNNING follows */
 	c->state = state;
 	c->changed = true;
-	set_timer(c, 0);
+	loop_set_timeout(c->poll, c->timer, 0);
 }
 
 /*
- * While libavahi connects nobody else knows the descriptor, and a child of that time keeps a copy until
- * it executes a program or ends. The daemon would take the connection, and with it all that we
- * announce, for alive as long as that child. Such a connection is given up before it is used.
+ * While libavahi connects nobody else knows the descriptor, and a child of that time keeps a copy
+ * until it executes a program or ends. The daemon would take the connection, and with it all that
+ * we announce, for alive as long as that child. Such a connection is given up before it is used.
  */
 static AvahiClient *client_new(struct client *c, int *error)
 {
@@ -145,7 +137,7 @@ static bool connect_client(struct client *c)
 		return true;
 	}
 	c->changed = false;
-	set_timer(c, c->retry_ms);
+	loop_set_timeout(c->poll, c->timer, (int)c->retry_ms);
 	c->retry_ms *= 2;
 	if (c->retry_ms > RETRY_MAX_MS)
 		c->retry_ms = RETRY_MAX_MS;
@@ -180,7 +172,7 @@ static void on_timer(AvahiTimeout *timer, void *user)
 		break;
 	default: /* it failed while it was made: as before, but not at once */
 		c->changed = true;
-		set_timer(c, c->retry_ms);
+		loop_set_timeout(c->poll, c->timer, (int)c->retry_ms);
 	}
 }
 
@@ -337,7 +329,7 @@ int discovery_client_start(const AvahiPoll *poll, const struct driver_events *ev
 		error = -ENOMEM;
 		goto out;
 	}
-	set_timer(c, 0);
+	loop_set_timeout(c->poll, c->timer, 0);
 	*driver = (struct driver){ .ops = &ops, .self = c };
 	c = NULL;
 out:

@@ -85,14 +85,6 @@ struct core {
 	struct clock_watch *clock;
 };
 
-static void set_timer(struct core *c, unsigned int ms)
-{
-	struct timeval at;
-
-	loop_after(&at, ms);
-	c->poll->timeout_update(c->timer, &at);
-}
-
 static void on_log(AvahiLogLevel level, const char *text)
 {
 	(void)level;
@@ -239,7 +231,7 @@ static void on_timer(AvahiTimeout *timer, void *user)
 	c->server = server_new(c, &error);
 	if (!c->server) {
 		c->events->absent(c->user, c->lib.avahi_strerror(error));
-		set_timer(c, RETRY_MS);
+		loop_set_timeout(c->poll, c->timer, RETRY_MS);
 		return;
 	}
 	if (*c->host)
@@ -256,7 +248,7 @@ static void on_jump(void *user)
 	server_free(c);
 	free_groups(c);
 	c->events->down(c->user, "the clock was set, or this machine was asleep");
-	set_timer(c, 0);
+	loop_set_timeout(c->poll, c->timer, 0);
 }
 
 static void on_record(AvahiSRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
@@ -398,7 +390,7 @@ int discovery_core_start(const AvahiPoll *poll, const char *host,
 		if (error < 0)
 			goto out;
 	}
-	set_timer(c, 0);
+	loop_set_timeout(c->poll, c->timer, 0);
 	*driver = (struct driver){ .ops = &ops, .self = c };
 	return 0;
 out:

@@ -60,15 +60,12 @@ static double seconds(void)
 }
 
 /* Sets the timer, unless it is set: more to come must not put off what is there. */
-static void schedule(struct directory *d, unsigned int ms)
+static void schedule(struct directory *d, int ms)
 {
-	struct timeval at;
-
 	if (d->scheduled)
 		return;
 	d->scheduled = true;
-	loop_after(&at, ms);
-	d->poll->timeout_update(d->timer, &at);
+	loop_set_timeout(d->poll, d->timer, ms);
 }
 
 static struct instance *instance_find(struct directory *d, const char *name)

@@ -45,14 +45,6 @@ struct network {
 	unsigned int retry_ms;
 };
 
-static void set_timeout(struct network *n, AvahiTimeout *timeout, unsigned int ms)
-{
-	struct timeval at;
-
-	loop_after(&at, ms);
-	n->poll->timeout_update(timeout, &at);
-}
-
 static void say(struct network *n, const char *format, const char *what)
 {
 	char line[DISCOVERY_LINE_SIZE - 48]; /* another instance adds who says it */
@@ -66,7 +58,7 @@ static void retry_later(struct network *n)
 	if (n->retrying)
 		return;
 	n->retrying = true;
-	set_timeout(n, n->again, n->retry_ms);
+	loop_set_timeout(n->poll, n->again, (int)n->retry_ms);
 	n->retry_ms = n->retry_ms * 2 < RETRY_MAX_MS ? n->retry_ms * 2 : RETRY_MAX_MS;
 }
 
@@ -113,7 +105,7 @@ static void deactivate(struct network *n)
 	}
 	directory_clear(n->directory);
 	n->events->hold(n->user);
-	n->poll->timeout_update(n->settle, NULL);
+	loop_set_timeout(n->poll, n->settle, -1);
 }
 
 static void source_stop(struct source *source)
@@ -133,7 +125,7 @@ static void on_up(void *user)
 		return;
 	if (source == &n->client) {
 		n->daemon_seen = true;
-		n->poll->timeout_update(n->gone, NULL);
+		loop_set_timeout(n->poll, n->gone, -1);
 		/* First our own goodbye, then the daemon's announcement: it is the last word. */
 		if (n->core.running) {
 			source_stop(&n->core);
@@ -146,7 +138,7 @@ static void on_up(void *user)
 		    source == &n->client ? "avahi-daemon" :
 					   "multicast DNS of our own: no avahi-daemon");
 		directory_ask(n->directory);
-		set_timeout(n, n->settle, SETTLE_MS);
+		loop_set_timeout(n->poll, n->settle, SETTLE_MS);
 	}
 	publish_all(n);
 }
@@ -160,7 +152,7 @@ static void on_down(void *user, const char *why)
 		return;
 	deactivate(n);
 	if (source == &n->client) {
-		set_timeout(n, n->gone, GONE_MS);
+		loop_set_timeout(n->poll, n->gone, GONE_MS);
 		say(n, "avahi-daemon has gone, waiting for it: %s", why);
 	} else {
 		say(n, "discovery begins anew: %s", why);

@@ -27,13 +27,10 @@ struct questions {
 /* Something was refused, most likely because it was too much: not again at once. */
 static void refuse(struct questions *questions)
 {
-	struct timeval at;
-
 	if (questions->refused)
 		return;
 	questions->refused = true;
-	loop_after(&at, questions->retry_ms);
-	questions->poll->timeout_update(questions->retry, &at);
+	loop_set_timeout(questions->poll, questions->retry, (int)questions->retry_ms);
 	questions->retry_ms *= 2;
 	if (questions->retry_ms > RETRY_MAX_MS)
 		questions->retry_ms = RETRY_MAX_MS;

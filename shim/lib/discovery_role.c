@@ -304,7 +304,6 @@ static int take_link(struct role *r)
 
 static void find_role(struct role *r)
 {
-	struct timeval at;
 	int error = r->alone ? -EPERM : take_share(r);
 
 	if (error == -EADDRINUSE && r->tries < RETRY_MAX) {
@@ -314,7 +313,7 @@ static void find_role(struct role *r)
 			return;
 		/* Or one that has just ended, and the next is about to take the share. */
 		if (error != -EPERM && r->announcing) {
-			r->poll->timeout_update(r->again, loop_after(&at, RETRY_MS));
+			loop_set_timeout(r->poll, r->again, RETRY_MS);
 			return;
 		}
 	}

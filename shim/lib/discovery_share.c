@@ -176,11 +176,10 @@ static void on_pulse(AvahiTimeout *timeout, void *user)
 {
 	const struct message pulse = { .kind = MESSAGE_PULSE };
 	struct share *share = user;
-	struct timeval at;
 
 	share_send_all(share, &pulse);
 	if (share->clients)
-		share->poll->timeout_update(timeout, loop_after(&at, SHARE_PULSE_MS));
+		loop_set_timeout(share->poll, timeout, SHARE_PULSE_MS);
 }
 
 static void on_share(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *user)
@@ -189,7 +188,6 @@ static void on_share(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *us
 	struct share *share = user;
 	int got = standard_avoid(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 	struct share_client *client;
-	struct timeval at;
 
 	(void)watch;
 	(void)events;
@@ -208,7 +206,7 @@ static void on_share(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *us
 		return;
 	}
 	if (!share->clients)
-		share->poll->timeout_update(share->pulse, loop_after(&at, SHARE_PULSE_MS));
+		loop_set_timeout(share->poll, share->pulse, SHARE_PULSE_MS);
 	client->next = share->clients;
 	share->clients = client;
 	share->n++;
@@ -284,7 +282,6 @@ static void on_link(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *use
 {
 	struct link *link = user;
 	struct message message;
-	struct timeval at;
 	int error = receive(fd, &message);
 
 	(void)watch;
@@ -295,7 +292,7 @@ static void on_link(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *use
 		link->events->down(link->user, false);
 		return;
 	}
-	link->poll->timeout_update(link->patience, loop_after(&at, SHARE_SILENT_MS));
+	loop_set_timeout(link->poll, link->patience, SHARE_SILENT_MS);
 	link->events->message(link->user, &message);
 }
 

@@ -35,7 +35,7 @@ static void on_settled(AvahiTimeout *timeout, void *user)
 {
 	struct link_news *n = user;
 
-	n->poll->timeout_update(timeout, NULL);
+	loop_set_timeout(n->poll, timeout, -1);
 	n->pending = false;
 	n->changed(n->user);
 }
@@ -44,7 +44,6 @@ static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 {
 	struct link_news *n = user;
 	uint32_t now = clock_ms(), left;
-	struct timeval soon;
 	char message[8192];
 
 	(void)watch;
@@ -58,8 +57,7 @@ static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 	left = n->first + LINK_NEWS_PATIENCE * n->quiet_ms - now;
 	if ((int32_t)left < 0)
 		left = 0;
-	loop_after(&soon, left < n->quiet_ms ? left : n->quiet_ms);
-	n->poll->timeout_update(n->settle, &soon);
+	loop_set_timeout(n->poll, n->settle, (int)(left < n->quiet_ms ? left : n->quiet_ms));
 }
 
 int link_news_start(const AvahiPoll *poll, unsigned int quiet_ms, void (*changed)(void *user),

@@ -383,6 +383,13 @@ struct timeval *loop_after(struct timeval *at, unsigned int ms)
 	return at;
 }
 
+void loop_set_timeout(const AvahiPoll *poll, AvahiTimeout *timeout, int ms)
+{
+	struct timeval at;
+
+	poll->timeout_update(timeout, ms < 0 ? NULL : loop_after(&at, (unsigned int)ms));
+}
+
 void loop_free(struct loop *loop)
 {
 	if (!loop)

@@ -39,6 +39,9 @@ void loop_quit(struct loop *loop);
 /* The time @ms milliseconds from now, as a timeout takes it. Returns @at. */
 struct timeval *loop_after(struct timeval *at, unsigned int ms);
 
+/* Sets @timeout, of the loop behind @poll, to @ms milliseconds from now; -1: not at all. */
+void loop_set_timeout(const AvahiPoll *poll, AvahiTimeout *timeout, int ms);
+
 /*
  * For a child after fork(), which has copies of all descriptors: closes those that are watched, so
  * that nothing of what the parent watches outlives it there. Safe whatever the loop's thread was

@@ -66,20 +66,12 @@ static bool links_equal(const struct links *a, const struct links *b)
 	       looks_equal(&a->hub, &b->hub) && a->all == b->all;
 }
 
-static void set_timeout(const struct repair *r, unsigned int ms)
-{
-	struct timeval at;
-
-	loop_after(&at, ms);
-	r->poll->timeout_update(r->timeout, &at);
-}
-
 static void on_timeout(AvahiTimeout *timeout, void *user)
 {
 	struct repair *r = user;
 	struct bt_device *d = r->device;
 
-	r->poll->timeout_update(timeout, NULL);
+	loop_set_timeout(r->poll, timeout, -1);
 	if (atomic_load(&d->tap_alive)) {
 		bool changed = attachment_repair(d);
 
@@ -90,7 +82,7 @@ static void on_timeout(AvahiTimeout *timeout, void *user)
 		r->links = look_at_links(d);
 		r->changed(r->user);
 	} else if (++r->tries < TRIES_MAX) {
-		set_timeout(r, FIRST_MS << 2 * r->tries);
+		loop_set_timeout(r->poll, r->timeout, FIRST_MS << 2 * r->tries);
 	}
 }
 
@@ -134,7 +126,7 @@ void repair_tap_lost(struct repair *repair)
 	pthread_mutex_unlock(&d->lock);
 	repair->changed(repair->user);
 	repair->tries = 0;
-	set_timeout(repair, FIRST_MS);
+	loop_set_timeout(repair->poll, repair->timeout, FIRST_MS);
 }
 
 void repair_links_changed(struct repair *repair)
@@ -149,6 +141,6 @@ void repair_links_changed(struct repair *repair)
 	if (!now.tap.index)
 		device_tap_lost(d); /* nobody may be reading from it just now */
 	else if (!links_equal(&now, &repair->links))
-		set_timeout(repair, FIRST_MS);
+		loop_set_timeout(repair->poll, repair->timeout, FIRST_MS);
 	repair->links = now;
 }
