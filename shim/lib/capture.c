@@ -62,7 +62,8 @@ int capture_open(const char *path)
 		.longest = FRAME_MAX,
 		.link_type = 1,
 	};
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+	/* for reading, too: a pipe that nobody else reads any more is then full, and no SIGPIPE */
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
 				    O_NOFOLLOW,
 		      0600);
 	int err;

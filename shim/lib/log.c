@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 100
+
 /* of the process, as its stderr is */
 static _Atomic int level_wanted = LOG_INFO;
 
@@ -30,26 +32,26 @@ void log_start(void)
 		level_wanted = LOG_INFO;
 }
 
-static bool is_writable(void)
+/* False where nobody reads any more, too: writing there is a SIGPIPE. */
+static bool is_writable(enum log_level level)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-	int saved = errno, n = poll(&p, 1, 0);
+	int saved = errno, n = poll(&p, 1, level == LOG_DEBUG ? 0 : PATIENCE_MS);
 
 	errno = saved;
-	return n == 1 && p.revents & POLLOUT;
+	return n == 1 && (p.revents & (POLLOUT | POLLERR | POLLNVAL)) == POLLOUT;
 }
 
 void log_say(enum log_level level, const char *format, ...)
 {
-	int wanted = level_wanted;
-	int saved = errno;
+	int wanted = level_wanted, saved = errno;
 	char line[512] = "basilisk-tap: ";
 	size_t len = strlen(line);
 	struct timespec now;
 	va_list args;
 	int n;
 
-	if ((int)level > wanted || (level == LOG_DEBUG && !is_writable()))
+	if ((int)level > wanted || !is_writable(level))
 		return;
 	/* who asks for the whole story wants to know when each part of it was */
 	if (wanted == LOG_DEBUG) {

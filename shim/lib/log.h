@@ -16,8 +16,9 @@ enum log_level { LOG_ERROR, LOG_INFO, LOG_DEBUG };
 void log_start(void);
 
 /*
- * Says a line if the level is at least @level. At most 511 bytes are written. Blocks where stderr
- * does, but for LOG_DEBUG: such a line may be said with a lock held, and is then left out.
+ * Says a line if the level is at least @level. At most 511 bytes are written. A line is left out
+ * where stderr takes none for a tenth of a second; one of LOG_DEBUG, which may be said with a lock
+ * held, where it takes none now.
  */
 void log_say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -30,9 +30,13 @@ def program(world):
 
 
 class Station(Ether):
-    """mac is its MAC address; raises AssertionError where it gets no network."""
+    """mac is its MAC address; raises AssertionError where it gets no network.
 
-    def __init__(self, host, ether="auto", *, user="mac", debug=True, env=None, wait=True, waits="both"):
+    stderr, a path, takes what it says instead of the file that said() and story() read.
+    """
+
+    def __init__(self, host, ether="auto", *, user="mac", debug=True, env=None, wait=True,
+                 waits="both", stderr=None):  # fmt: skip
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
         theirs.setsockopt(socket.SOL_SOCKET, 32, 8 << 20)  # SO_SNDBUFFORCE
@@ -42,6 +46,8 @@ class Station(Ether):
         settings.update(env or {})
         argv = ["env", *(f"{k}={v}" for k, v in settings.items())]
         argv += ["/usr/bin/python3", "-B", program(host.world), ether, str(theirs.fileno()), waits]
+        if stderr:
+            argv = ["sh", "-c", 'exec "$@" 2>"$0"', stderr, *argv]
         self.process = host.start(
             argv, user=user, name=f"station-{ether.replace('/', '-')}", pass_fds=(theirs.fileno(),)
         )

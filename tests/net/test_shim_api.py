@@ -293,16 +293,20 @@ def test_capture_writes_to_nothing_but_a_file_of_the_users_own(world):
 
 
 def test_capture_into_a_pipe_is_seen_at_once(world):
+    """Once somebody reads; and it does no harm that nobody does yet, or any more."""
     desk = world.host("desk", world.lan(), policy=REFUSE)
     path = os.path.join(desk.home("mac"), "pipe")
     desk.run(["mkfifo", path], user="mac")
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     station = Station(desk, env={"BASILISK_TAP_CAPTURE": path})
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     assert len(os.read(reader, 4096)) == 24
     station.send(frame(BROADCAST, station.mac, 5))
     assert select.select([reader], [], [], 5)[0]
     assert number_of(os.read(reader, 4096)[16:], station.mac) == 5
     os.close(reader)
+    for number in range(2000):
+        station.send(frame(BROADCAST, station.mac, number))
+    wait_until(lambda: station.counter("sent") == 2001, what="the last frame, sent")
 
 
 def test_setuid_program_is_not_led_by_its_environment(world):
@@ -339,6 +343,20 @@ def test_setuid_program_is_not_led_by_its_environment(world):
     assert "peer to peer" in done.stderr, done
     assert desk.run(["find", "/tmp/basilisk-tap-7001", "-user", "lisa"]).stdout == ""
     Station(desk)
+
+
+def test_stderr_that_was_closed_ends_nobody(world):
+    """No line of ours is worth a SIGPIPE, which ends a program that did not think of it."""
+    desk = world.host("desk", world.lan(), policy=REFUSE)
+    pipe, go = (os.path.join(desk.home("mac"), name) for name in ("pipe", "go"))
+    desk.run(["mkfifo", pipe], user="mac")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    script = 'exec 2>"$0"; echo ready; until test -e "$1"; do sleep 0.05; done; exec "$2" auto'
+    program = desk.start(["sh", "-c", script, pipe, go, example(world)], user="mac")
+    program.expect("ready", stream="stdout")
+    os.close(reader)
+    desk.run(["touch", go])
+    assert program.wait() == 0, program.story()
 
 
 def test_debug_tells_the_story(world):

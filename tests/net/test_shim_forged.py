@@ -36,6 +36,31 @@ def spoofer(host):
     return host.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
 
 
+def test_forged_twin_and_a_stderr_that_nobody_reads_hold_up_nothing(world):
+    """That somebody has our own MAC is said: anyone can make us say it."""
+    lan = world.lan()
+    attic, cellar = (world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar"))
+    path = os.path.join(attic.home("mac"), "pipe")
+    os.mkfifo(path)
+    os.chmod(path, 0o666)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    stations = [Station(attic, debug=False, stderr=path), Station(cellar)]
+    await_all_know_all(stations)
+    try:
+        while True:
+            os.write(writer, b"x")
+    except BlockingIOError:
+        pass
+    bad = stations[0].counter("control-bad")
+    stranger = tunnel.udp(world.host("stranger", lan))
+    stranger.sendto(forged(stations[0].mac, stations[0].mac, HELLO), (attic.address, 6066))
+    check_all_pairs(stations)
+    wait_until(lambda: stations[0].counter("control-bad") > bad, 3, "that frame, counted")
+    check_all_pairs(stations)
+    os.close(reader)
+
+
 def pair_and_stranger(world):
     lan = world.lan()
     hosts = [world.host(name, lan, policy=REFUSE) for name in ("attic", "cellar")]
