@@ -34,11 +34,19 @@ static void print_help(void)
 		printf("  exit %-2u %s: %s\n", code, outcome_name(code), outcome_sentence(code));
 }
 
-static void read_text(struct text *text, const char *path)
+/* A descriptor, or the negative errno of why there is none. */
+static int open_file(const char *path)
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	files_read(text, fd < 0 ? -errno : fd);
+	return fd < 0 ? -errno : fd;
+}
+
+static void read_text(struct text *text, const char *path)
+{
+	const int fd = open_file(path);
+
+	files_read(text, fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -46,13 +54,16 @@ static void read_text(struct text *text, const char *path)
 /* The same files as the helper's, by the same readers. 0, or -1 with @outcome. */
 static int read_files(struct report *report, struct outcome *outcome)
 {
-	const int machine = open("/etc/machine-id", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const int machine = open_file("/etc/machine-id");
+	const int err = files_host(&report->host, machine, &report->scratch, outcome);
 
+	if (machine >= 0)
+		close(machine);
 	read_text(&report->users, "/etc/passwd");
 	read_text(&report->groups, "/etc/group");
 	files_policy(&report->policy, report->facts.policy ? report->facts.policy : FACTS_POLICY,
 		     &report->users, &report->groups, &report->scratch, &report->policy_outcome);
-	return files_host(&report->host, machine < 0 ? -errno : machine, &report->scratch, outcome);
+	return err;
 }
 
 static int tell(struct report *report, const struct request *request, struct outcome *outcome)
