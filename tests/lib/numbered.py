@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Frames with a number in them, between Stations: who got which, how often, and by which way."""
+import time
+
 from proc import wait_until
 from wire import BROADCAST
 
 ETYPE = b"\x88\xb5"
 OTHER = 1 << 24  # from this number on: frames that check_all_pairs() does not count
-SETTLED = 0.4  # seconds without a frame: nothing more is on its way
+SETTLED = 0.4  # seconds without a frame: nothing more is on its way that nobody waits for
+ARRIVED = 15  # seconds for what is waited for
 
 
 def frame(target, source, number):
@@ -70,24 +73,34 @@ def await_ways(stations, ways, seconds=10):
     wait_until(settled, seconds, "the ways between all", step=0.05)
 
 
-def check_all_pairs(stations):
+def collect_all(stations, expected, seconds):
+    """The same; what is expected is waited for, and then for what is not."""
+    got, deadline = {}, time.monotonic() + seconds
+    while True:
+        for key, times in collect(stations).items():
+            got[key] = got.get(key, 0) + times
+        if not set(expected) - set(got) or time.monotonic() > deadline:
+            return got
+
+
+def check_all_pairs(stations, seconds=ARRIVED):
     """Unicast and broadcast between all: each frame exactly once, and to no one else."""
     for to in stations:
         to.drain()
     for number, (source, to) in enumerate(pairs(stations)):
         source.send(frame(to.mac, source.mac, number))
-    got = collect(stations)
     expected = {(b.card, a.card, n): 1 for n, (a, b) in enumerate(pairs(stations))}
+    got = collect_all(stations, expected, seconds)
     assert got == expected, difference(got, expected)
     for number, source in enumerate(stations):
         source.send(frame(BROADCAST, source.mac, 1000 + number))
-    got = collect(stations)
     expected = {
         (b.card, a.card, 1000 + n): 1
         for n, a in enumerate(stations)
         for b in stations
         if a is not b
     }
+    got = collect_all(stations, expected, seconds)
     assert got == expected, difference(got, expected)
 
 

@@ -70,6 +70,9 @@ class Stand:
         self.user, self.root = self.tracer("mac"), Tracer(self.desk, user=None)
         self.net = NetState(self.desk)
         self.serial = 0
+        # the kernel forgets a neighbour that was not asked for a minute, which on a busy machine is
+        # less than what is between two probes
+        self.desk.sysctl(f"net/ipv4/neigh/{self.card}/gc_stale_time", "100000")
         self.probe()
         self.net.settle(self.card, *(["spare"] if attachment == "bridge" else []))
         self.before = self.net.snapshot()

@@ -85,15 +85,21 @@ def test_closed_stream_with_nothing_to_put_in_its_place_ends_it(world):
     setuid or a file capability the loader looks before."""
     desk = Desk(world)
     path = world.path("socket")
+
+    def ends(closed, code):
+        nothing = {} if closed is None else {closed: None}
+        argv = [HELPER, "--version"]
+        with starter.start(desk.host, HELPER, argv, user="mac", descriptors=nothing) as run:
+            assert run.wait(DEADLINE) == CODES[code], (closed, run.said())
+
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(path)
-    desk.host.inside(lambda: ns.bind(path, "/dev/null"))
     with without_privilege():
+        for closed in (None, 0, 2):
+            ends(closed, "ok")
+        desk.host.inside(lambda: ns.bind(path, "/dev/null"))
         for closed, code in ((None, "ok"), (0, "hostile-start"), (2, "hostile-start")):
-            nothing = {} if closed is None else {closed: None}
-            argv = [HELPER, "--version"]
-            with starter.start(desk.host, HELPER, argv, user="mac", descriptors=nothing) as run:
-                assert run.wait(DEADLINE) == CODES[code], (closed, run.said())
+            ends(closed, code)
 
 
 @over(SETUID, CAPABILITY)

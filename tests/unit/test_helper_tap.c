@@ -17,6 +17,7 @@ static struct {
 	int excl, plain, owner; /* what TUNSETIFF with and without IFF_TUN_EXCL, TUNSETOWNER say */
 	int second_excl;	/* … from the second time on */
 	const char *busy;	/* the name of one that somebody holds, whatever else is told */
+	bool vanishes;		/* who attaches to it finds its interface gone */
 	unsigned int claims;
 	unsigned long owned_by;
 } tun;
@@ -45,6 +46,8 @@ int ioctl(int fd, unsigned long request, ...)
 		err = !(ifr->ifr_flags & IFF_TUN_EXCL) ? tun.plain :
 		      tun.claims++		       ? tun.second_excl :
 							 tun.excl;
+		if (tun.vanishes && !err)
+			kernel.count = 0;
 		if (tun.busy && strcmp(ifr->ifr_name, tun.busy) == 0)
 			err = -EBUSY;
 	}
@@ -167,6 +170,8 @@ START_TEST(test_alive_is_what_the_kernel_lets_nobody_else_attach_to)
 	have();
 	tell_leftover("btap3e8-0", "basilisk-tap uid=1000 slot=0 pid=5");
 	ck_assert_int_eq(is_alive(0), 0);
+	tun.vanishes = true;
+	ck_assert_int_eq(is_alive(0), -ENODEV);
 }
 END_TEST
 
