@@ -51,9 +51,9 @@ def name_of(number):
 
 class Tracer:
     """service: the user that a service manager runs the helper as, behind whose socket it is then
-    asked by the words of argv."""
+    asked by the words of argv. mortal: its own alarm ends it, although it is held up here."""
 
-    def __init__(self, host, user="mac", service=None):
+    def __init__(self, host, user="mac", service=None, mortal=False):
         self.host, self.user, self.service = host, user, service
         self.pid = None
         program = host.world.path("tracer")  # hosts do not see the tree if it is in /tmp
@@ -63,7 +63,7 @@ class Tracer:
         self.socket.settimeout(PATIENCE)
         with theirs:
             self.process = subprocess.Popen(
-                enter(host.namespaces, [program]),
+                enter(host.namespaces, [program, *(["mortal"] if mortal else [])]),
                 stdin=theirs,
                 env=host.environment(user),
                 pass_fds=tuple(host.namespaces.values()),

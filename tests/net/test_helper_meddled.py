@@ -397,7 +397,7 @@ def test_as_many_filters_on_the_hub_as_nobody_counts(world):
 def test_release_is_given_the_time_that_the_kernel_takes(world):
     """256 leftovers took it 12 s on a busy machine; a run that somebody asked a TAP of has 5 s."""
     machine, desk = two(world)
-    with unchanged(desk), Tracer(desk, user=None) as tracer:
+    with unchanged(desk), Tracer(desk, user=None, mortal=True) as tracer:
         close(ask(desk))
         wait_until(lambda: not taps(desk), what="the end of the TAP")
         tracer.start(*RELEASE)

@@ -252,7 +252,7 @@ def test_descriptors_on_their_way_of_one_user_do_not_stop_another(world, way):
 def test_reader_that_never_reads_leaves_no_process_behind(world, way):
     """Between the look whether stderr can take a line and the line, someone else fills it."""
     desk = Desk(world)
-    with Tracer(desk.host) as tracer:
+    with Tracer(desk.host, mortal=True) as tracer:
         tracer.start(HELPER, "--fd=9", "--frobnicate")
         at = tracer.until("write", 2)
         assert isinstance(at, At)

@@ -40,6 +40,7 @@ struct run {
 	int reply, error; /* our end of the socket pair; its stderr */
 	int status;
 	bool ended, stuck;
+	bool mortal; /* SIGALRM ends it, by which it bounds its own life */
 	struct call calls[CALLS_MAX];
 	unsigned int count; /* the call it stands before is number count - 1 */
 	enum inject inject;

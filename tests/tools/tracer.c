@@ -5,7 +5,8 @@
  *
  * Must be root: a setuid program keeps its privilege under a tracer that has CAP_SYS_PTRACE. It is
  * steered by messages on descriptor 0, a SOCK_SEQPACKET socket (tests/lib/tracer.py has the other
- * end); each command is answered by one event.
+ * end); each command is answered by one event. SIGALRM, by which the helper bounds its life, is only
+ * passed on where this program has an argument.
  *
  *   start UID GID GROUPS FD ARGV...   become that user, execute, stop before the first call
  *                         afterwards; FD is one end of a new socket pair made by that user, whose
@@ -115,7 +116,7 @@ static void start(struct run *run, char *words[])
 {
 	int pair[2], error[2];
 
-	memset(run, 0, sizeof(*run));
+	*run = (struct run){ .mortal = run->mortal };
 	run->refused = -1;
 	make_pair(words, pair);
 	if (strcmp(words[0], "serve") == 0)
@@ -193,8 +194,9 @@ static void next_call(struct run *run)
 			return;
 		signal = 0;
 		if (WSTOPSIG(run->status) != (SIGTRAP | 0x80)) {
-			/* the bound of its life goes on while it stands still here: not passed on */
-			if (WSTOPSIG(run->status) != SIGTRAP && WSTOPSIG(run->status) != SIGALRM)
+			/* the bound of its life goes on while it stands still here */
+			if (WSTOPSIG(run->status) != SIGTRAP &&
+			    (run->mortal || WSTOPSIG(run->status) != SIGALRM))
 				signal = WSTOPSIG(run->status);
 			continue;
 		}
@@ -354,12 +356,15 @@ static void obey(struct run *run, char *words[], size_t count)
 	say_event(run);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	static char message[MESSAGE_MAX + 1];
 	static struct run run;
 	cpu_set_t here;
 	ssize_t len;
+
+	(void)argv;
+	run.mortal = argc > 1;
 
 	/* tracer and traced take turns: on one processor that costs a third */
 	CPU_ZERO(&here);
