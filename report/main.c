@@ -34,19 +34,11 @@ static void print_help(void)
 		printf("  exit %-2u %s: %s\n", code, outcome_name(code), outcome_sentence(code));
 }
 
-/* A descriptor, or the negative errno of why there is none. */
-static int open_file(const char *path)
+static void read_text(struct text *text, const char *path)
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	return fd < 0 ? -errno : fd;
-}
-
-static void read_text(struct text *text, const char *path)
-{
-	const int fd = open_file(path);
-
-	files_read(text, fd);
+	files_read(text, fd < 0 ? -errno : fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -54,8 +46,9 @@ static void read_text(struct text *text, const char *path)
 /* The same files as the helper's, by the same readers. 0, or -1 with @outcome. */
 static int read_files(struct report *report, struct outcome *outcome)
 {
-	const int machine = open_file("/etc/machine-id");
-	const int err = files_host(&report->host, machine, &report->scratch, outcome);
+	const int machine = open("/etc/machine-id", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const int err = files_host(&report->host, machine < 0 ? -errno : machine, &report->scratch,
+				   outcome);
 
 	if (machine >= 0)
 		close(machine);
