@@ -5,13 +5,19 @@ Relies on root.  A thread changes its own namespaces only: in_new() and in_ns() 
 thread of its own that ends with it, so the program's other threads never move.
 """
 import ctypes
+import fcntl
 import os
+import socket
+import struct
 import threading
 
 CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWNET = 0x40000000
+
+SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
+IFF_RUNNING = 0x40
 
 MS_NOSUID = 2
 MS_NODEV = 4
@@ -89,6 +95,18 @@ def in_ns(descriptors, function):
         return function()
 
     return _in_thread(body)
+
+
+def passes_frames(card):
+    """True once the kernel has done what a card that is up needs, which it does when it finds time:
+    until then a frame is dropped, as by a bridge that does not know yet that its port has a carrier."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = bytearray(struct.pack("16s24x", card.encode()))
+        fcntl.ioctl(sock, SIOCGIFFLAGS, request)
+        if not struct.unpack_from("H", request, 16)[0] & IFF_RUNNING:
+            return False
+        fcntl.ioctl(sock, SIOCSIFFLAGS, request)  # changes nothing, but waits for who is changing it
+        return True
 
 
 def is_chroot():

@@ -20,7 +20,7 @@ import sys
 
 import ns
 import sanitize
-from proc import Process, enter
+from proc import Process, enter, wait_until
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD = os.path.join(TREE, os.environ.get("BASILISK_TAP_BUILD", "build"))
@@ -208,6 +208,9 @@ class Host:
             if default_route:
                 lines.append(f"route add default via {net}.254 dev {card}")
         self.ip(*lines)
+        for namespaces, name in ((self.namespaces, card), (lan.namespaces, f"p{port}")):
+            net = {"net": namespaces["net"]}
+            wait_until(lambda: ns.in_ns(net, lambda: ns.passes_frames(name)), what=f"{name} to be up")
         return self
 
     @property
