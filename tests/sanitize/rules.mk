@@ -36,7 +36,8 @@ check-asan: build/asan/options.o build/asan/early.so
 check-tsan: build/tsan/calls.o
 	@packaging/deps.sh build demo check
 	@$(call sanitized,tsan,$(TSAN_CFLAGS),LDFLAGS=build/tsan/calls.o)
-	@$(MAKE) --no-print-directory all && cp -f $(B)/basilisk-tap-helper build/tsan # it has one thread
+	@$(MAKE) --no-print-directory all && cp -f $(B)/basilisk-tap-helper \
+		$(B)/basilisk-tap-report build/tsan # they have one thread
 	@tests/sanitize/run tsan
 
 #: make check-valgrind as root: the command and the library's example under valgrind
