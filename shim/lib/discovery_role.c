@@ -359,7 +359,7 @@ out:
 	return error;
 }
 
-int role_update(struct role *r, const struct txt *txt)
+void role_update(struct role *r, const struct txt *txt)
 {
 	struct message message = { .kind = txt ? MESSAGE_ANNOUNCE : MESSAGE_WITHDRAW };
 
@@ -372,7 +372,6 @@ int role_update(struct role *r, const struct txt *txt)
 		link_send(r->link, &message);
 	if (r->network && txt)
 		announce(r, &r->own, txt);
-	return 0;
 }
 
 void role_stop(struct role *r)

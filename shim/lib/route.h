@@ -32,10 +32,10 @@ struct route_query {
 	bool peer;	/* from the guest: its destination is a peer's; from a peer: its source */
 	bool peer_on_tap; /* from the guest: peer_reached_by_tap() */
 	bool address;	/* from a peer: it came from an address of that peer's */
-	bool heard_on_tap; /* from a peer: heard_on_tap() */
+	bool heard_on_tap; /* from a peer: its frames came by the TAP lately */
 };
 
-/* Why a frame was dropped; route_frame() tells those up to ROUTE_DROPS_BY_RULE. */
+/* Why a frame was dropped; route_frame() tells those up to DROP_CONTROL. */
 enum drop {
 	DROP_NONE,
 	DROP_FOREIGN_SOURCE, /* guest: sent under an address that is not its own */
