@@ -2,6 +2,7 @@
 """What tells of the helper is another program, which the helper executes when it has no privilege
 left: it gets none, and nobody but who builds it says which program that is.
 """
+import errno
 import os
 import re
 import shutil
@@ -139,6 +140,25 @@ def test_program_that_tells_is_for_the_helper_to_start(world):
     done = host.run([REPORT, "--check"], user="mac", env=env)
     assert done.returncode == 0 and "allowed as root" in done.stdout, done
     assert not os.stat(os.path.join(BUILD, "basilisk-tap-report")).st_mode & (stat.S_ISUID | stat.S_ISGID)
+
+
+def test_program_that_cannot_be_started_is_named(world):
+    """And nothing is started with more than it is to have."""
+    host = desk(world)
+    with Tracer(host) as tracer:
+        for call, number in (
+            ("dup2", errno.EMFILE),
+            ("close_range", errno.ENOSYS),
+            ("execve", errno.EACCES),
+            ("execve", errno.ENOMEM),
+        ):
+            tracer.start(HELPER, "--status")
+            assert isinstance(tracer.until(call), At), call
+            end = tracer.fail(number)
+            assert end.status == CODES["no-report"], (call, end)
+            assert f"{REPORT}: {os.strerror(number)}: install" in end.stderr, (call, end)
+            calls = [made.name for made in end.calls]
+            assert calls.count("execve") == (call == "execve"), (call, calls)
 
 
 def functions(program):
