@@ -190,7 +190,7 @@ static int give_way(struct run *run)
 	if (hub_find(nl, run->host, &hub, &run->outcome))
 		return -1;
 	plan.attach = hub.attach;
-	if (hub.index && (!hub.uplink || link_find(nl, NULL, hub.uplink, &plan.uplink) == 0) &&
+	if (hub.index && link_find(nl, NULL, hub.uplink, &plan.uplink) == 0 &&
 	    tap_list(nl, run->host, &taps) == 0)
 		for (size_t i = 0; i < taps.count; i++)
 			patch_port_connect(nl, &hub, &plan, &taps.tap[i]);

@@ -58,11 +58,6 @@ def test_attach_passes_a_frozen_release_that_is_then_killed(world):
 
 
 @limit(90)
-def test_attach_by_none_passes_a_frozen_release(world):
-    attach_past(world, "none", "go on")
-
-
-@limit(90)
 def test_release_passes_a_frozen_release(world):
     release_past_release(world, "patch")
 
