@@ -139,7 +139,8 @@ def test_program_that_tells_is_for_the_helper_to_start(world):
     env = {"BASILISK_TAP_FACTS": "root 2 0 0 0"}
     done = host.run([REPORT, "--check"], user="mac", env=env)
     assert done.returncode == 0 and "allowed as root" in done.stdout, done
-    assert not os.stat(os.path.join(BUILD, "basilisk-tap-report")).st_mode & (stat.S_ISUID | stat.S_ISGID)
+    mode = os.stat(os.path.join(BUILD, "basilisk-tap-report")).st_mode
+    assert not mode & (stat.S_ISUID | stat.S_ISGID), oct(mode)
 
 
 def test_program_that_cannot_be_started_is_named(world):
