@@ -301,14 +301,36 @@ static void cancelled(void)
 	}
 }
 
+static _Atomic pid_t waiting_thread;
+
 static void *wait_until_closed(void *argument)
 {
 	struct pollfd p = { *(int *)argument, POLLIN, 0 };
 
-	/* not for ever: it may have got past the library before the close, and to the kernel after */
-	while (poll(&p, 1, 5000) < 1 || p.revents == POLLIN)
+	waiting_thread = (pid_t)syscall(SYS_gettid);
+	while (poll(&p, 1, -1) < 1 || p.revents == POLLIN)
 		;
 	return (void *)(intptr_t)p.revents;
+}
+
+/* True once the kernel has the thread in a poll: no close() before can be what is tried here. */
+static bool is_in_poll(pid_t thread)
+{
+	long number = -1;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", thread);
+	file = fopen(path, "r");
+	CHECK(file);
+	if (fscanf(file, "%ld", &number) != 1)
+		number = -1; /* "running" */
+	fclose(file);
+#ifdef SYS_poll
+	if (number == SYS_poll)
+		return true;
+#endif
+	return number == SYS_ppoll;
 }
 
 /* The card is closed for all, also for who waits for it. */
@@ -321,8 +343,10 @@ static void closed_while_awaited(void)
 	for (int i = 0; i < 10; i++) {
 		int fd = card();
 
+		waiting_thread = 0;
 		CHECK(pthread_create(&thread, NULL, wait_until_closed, &fd) == 0);
-		usleep(i * 2000);
+		while (!waiting_thread || !is_in_poll(waiting_thread))
+			usleep(1000);
 		CHECK(close(fd) == 0 && open_files() == before);
 		CHECK(pthread_join(thread, &result) == 0 && (intptr_t)result == POLLNVAL);
 	}
