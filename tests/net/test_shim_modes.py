@@ -30,6 +30,9 @@ def test_two_bridged_and_two_refused_on_three_hosts(world):
     with Wire(world.host("machine", lan)) as wire:
         for number, station in enumerate(stations):
             station.send(frame(BROADCAST, station.mac, number))
+        for to in stations:  # by the tunnel it comes after it has gone out by the TAP
+            awaited = {station.mac for station in stations if station is not to}
+            to.expect(lambda got: awaited.discard(got[6:12]) or not awaited, what="all broadcasts")
         seen = [s.mac for got in wire.frames(SETTLED) for s in stations
                 if number_of(got, s.mac) is not None]  # fmt: skip
         assert sorted(seen) == sorted(s.mac for s in bridged), seen
