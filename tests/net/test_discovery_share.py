@@ -169,8 +169,8 @@ def test_peers_are_listed_by_a_running_instance_at_once(world):
     before = mdns_users(attic)
     assert peers(attic) == {s.mac for s in stations}  # itself announces nothing, asks nobody
     assert mdns_users(attic) == before
-    # another user has nobody to ask, and sees the same
-    assert peers(attic, "guest") == {s.mac for s in stations}
+    # another user has nobody to ask, and sees the same: a busy machine may answer beyond its 1.5 s
+    wait_until(lambda: peers(attic, "guest") == {s.mac for s in stations}, 15, "the same list")
 
 
 def test_host_without_any_network_joins_its_own_macs(world):
