@@ -23,7 +23,7 @@ LONGEST = 1.5  # times the seconds asked for, where the machine is too slow for 
 YOUNG = 18  # at a time
 MACS = 2  # of them the real emulator
 SETTLE = 90  # seconds that all may take to find each other again when it is calm
-KILOBYTES = 256  # that an elder may hold more: pages of its heap, not more than a table of peers
+KILOBYTES = 256  # that an elder may hold more: pages of its heap; 132 were the most ever seen
 WARM = 0.3  # of the time, after which no elder has a reason to grow
 
 
