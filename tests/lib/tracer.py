@@ -27,11 +27,12 @@ NUMBERS = {
     "read": 0, "write": 1, "open": 2, "close": 3, "fstat": 5, "mmap": 9, "mprotect": 10,
     "munmap": 11, "brk": 12, "ioctl": 16, "pread64": 17, "access": 21, "dup2": 33, "getpid": 39,
     "socket": 41, "connect": 42, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47,
-    "bind": 49, "getsockname": 51, "setsockopt": 54, "getsockopt": 55, "execve": 59, "uname": 63,
-    "fcntl": 72, "umask": 95, "getuid": 102, "getgid": 104, "geteuid": 107, "getegid": 108,
-    "getppid": 110, "getgroups": 115, "setgroups": 116, "setresuid": 117, "setresgid": 119, "capget": 125,
-    "capset": 126, "prctl": 157, "gettid": 186, "exit_group": 231, "ppoll": 271, "openat": 257,
-    "newfstatat": 262, "dup3": 292, "prlimit64": 302, "getrandom": 318, "close_range": 436,
+    "bind": 49, "getsockname": 51, "setsockopt": 54, "getsockopt": 55, "execve": 59,
+    "uname": 63, "fcntl": 72, "umask": 95, "getuid": 102, "getgid": 104, "geteuid": 107,
+    "getegid": 108, "getppid": 110, "getgroups": 115, "setgroups": 116, "setresuid": 117,
+    "setresgid": 119, "capget": 125, "capset": 126, "prctl": 157, "gettid": 186,
+    "exit_group": 231, "ppoll": 271, "openat": 257, "newfstatat": 262, "dup3": 292,
+    "prlimit64": 302, "getrandom": 318, "close_range": 436,
 }  # fmt: skip
 NAMES = {number: name for name, number in NUMBERS.items()}
 
