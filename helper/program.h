@@ -44,8 +44,7 @@ struct program {
 	uint8_t patch[PROGRAM_MAX];
 };
 
-/* The program with @mac in its places; for PROGRAM_…GUEST, …GROUP and …GUARD any guest's will do.
- */
+/* The program with @mac in its places; PROGRAM_…GUEST, …GROUP and …GUARD take any guest's. */
 struct program program_make(enum program_name name, const struct mac *mac);
 
 #endif

@@ -41,8 +41,8 @@ bool decide_needs_privilege(const struct run *run);
 int decide(struct run *run);
 
 /*
- * Gives up all privilege, and has another program carry out what only tells, with the words in @argv.
- * Returns the exit status where that cannot be started.
+ * Gives up all privilege, and has another program carry out what only tells, with the words in
+ * @argv. Returns the exit status where that cannot be started.
  */
 int tell(struct run *run, char *const argv[]);
 

@@ -28,7 +28,7 @@ packages_build="gcc libc6-dev make pkg-config
 packages_demo="python3 iproute2 iputils-ping binutils-m68k-linux-gnu xvfb xkb-data basilisk2"
 packages_check="check libdaemon0 libgdbm6 dbus-daemon qemu-system-x86 ipxe-qemu dnsmasq-base
 	tshark systemd mandoc man-db procps g++"
-packages_lint="clang clang-tidy cppcheck shellcheck pyflakes3 codespell valgrind"
+packages_lint="clang clang-format clang-tidy cppcheck shellcheck pyflakes3 codespell valgrind"
 packages_bench="python3 iproute2 libvdeplug2 liblz4-1 liblzo2-2 libnl-genl-3-200
 	libpkcs11-helper1 net-tools"
 packages_deb="debhelper dpkg-dev fakeroot po-debconf lintian check python3"

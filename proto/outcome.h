@@ -60,8 +60,8 @@ int outcome_set(struct outcome *outcome, enum outcome_code code, const char *for
 int outcome_set_tun(struct outcome *outcome, int err);
 
 /*
- * Where @err is a negative errno, notes OUTCOME_SYSTEM with "what: what the errno means", and returns
- * -1 as outcome_set() does; else 0.
+ * Where @err is a negative errno, notes OUTCOME_SYSTEM with "what: what the errno means", and
+ * returns -1 as outcome_set() does; else 0.
  */
 int outcome_set_errno(struct outcome *outcome, int err, const char *what, ...)
 	__attribute__((format(printf, 3, 4)));

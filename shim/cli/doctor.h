@@ -89,7 +89,7 @@ void doctor_check_peers(struct doctor *doctor);
 void doctor_tell_twin(struct doctor *doctor, const struct mac *mac, const char *at,
 		      const char *where);
 
-/* doctor_neighbours.c: machines with an address of our guests'; takes seconds if there may be one */
+/* doctor_neighbours.c: machines with a guest's address; takes seconds if there may be one */
 void doctor_check_neighbours(struct doctor *doctor);
 
 #endif

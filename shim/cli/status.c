@@ -153,8 +153,8 @@ static void print_text(char *lines[], uid_t uid, bool first)
 {
 	bool bridged = strcmp(value(lines, "mode"), "bridge") == 0;
 
-	printf("%sslot %s of user %u: %s%s%s, MAC %s, UDP port %s, process %s\n",
-	       first ? "" : "\n", value(lines, "slot"), uid,
+	printf("%sslot %s of user %u: %s%s%s, MAC %s, UDP port %s, process %s\n", first ? "" : "\n",
+	       value(lines, "slot"), uid,
 	       terminal_colour(stdout, bridged ? TERMINAL_GOOD : TERMINAL_WARNING),
 	       bridged ? "bridged" : "peer to peer", terminal_colour(stdout, TERMINAL_PLAIN),
 	       value(lines, "mac"), value(lines, "port"), value(lines, "pid"));
@@ -188,7 +188,8 @@ static int ask_user(uid_t uid, struct printer *printer, char *text)
 		if (len == 0 || len == -EPERM || len == -EACCES)
 			return len ? (int)len : -EACCES;
 		if (len < 0) {
-			cli_fail(0, "status: the emulator in slot %u of user %u does not answer: %s",
+			cli_fail(0,
+				 "status: the emulator in slot %u of user %u does not answer: %s",
 				 slot, uid, strerror((int)-len));
 			error = (int)len;
 			continue;
@@ -265,7 +266,8 @@ int status_main(int argc, char *argv[])
 	if (error)
 		return CLI_FAILED;
 	if (!printer.n && !printer.json)
-		fprintf(stderr, "basilisk-tap: no emulator runs on the network here: start one with 'ether "
-				"auto' in its prefs\n");
+		fprintf(stderr,
+			"basilisk-tap: no emulator runs on the network here: start one with 'ether "
+			"auto' in its prefs\n");
 	return printer.n ? CLI_OK : CLI_NOTHING;
 }

@@ -18,13 +18,14 @@
  * device. None may be called from a signal handler. The library runs two threads of its own for
  * each open device, with all signals blocked but those of a crash.
  *
- * Fork: a child has no network. There bt_wait(), bt_receive() and bt_send() return -ECHILD, bt_close() frees
- * nothing that the parent uses; all descriptors are close-on-exec, and closed in the child.
+ * Fork: a child has no network. There bt_wait(), bt_receive() and bt_send() return -ECHILD,
+ * bt_close() frees nothing that the parent uses; all descriptors are close-on-exec, and closed in
+ * the child.
  *
  * Environment, not looked at in a set-user-id program:
  *   BASILISK_TAP_LOG      error, info (as if unset) or debug: how much is said on stderr
- *   BASILISK_TAP_CAPTURE  a file of the user's own, or a named pipe, that gets all frames to and from
- *                         the guest, in pcap format
+ *   BASILISK_TAP_CAPTURE  a file of the user's own, or a named pipe, that gets all frames to and
+ *                         from the guest, in pcap format
  *   BASILISK_TAP_HELPER   the helper program to ask for a TAP, or "none"
  */
 #ifndef BASILISK_TAP_H
@@ -82,7 +83,8 @@ BT_API int bt_open(const char *ether, struct bt_device **device);
 /*
  * A descriptor that is readable whenever bt_receive() may have something; good for poll(),
  * select() and epoll, and for nothing else. The device's own: neither read, nor write, nor
- * close it. It never shows an error or a hang-up. Or a negative errno, where the kernel has no memory.
+ * close it. It never shows an error or a hang-up. Or a negative errno, where the kernel has no
+ * memory.
  *
  * It is an epoll descriptor over several others, and from the first call of this function on each
  * frame that arrives costs a little more. Who waits for nothing else calls bt_wait() instead, and
@@ -93,8 +95,8 @@ BT_API int bt_fd(const struct bt_device *device);
 /*
  * Waits until bt_receive() may have something, for @timeout milliseconds (negative: for ever), as
  * poll() would for the descriptor alone, in less time. Returns 1; 0 where the time has passed;
- * -EINTR where a signal handler ran; -ECHILD; or another negative errno. The thread may be cancelled
- * in it; bt_close() ends it.
+ * -EINTR where a signal handler ran; -ECHILD; or another negative errno. The thread may be
+ * cancelled in it; bt_close() ends it.
  */
 BT_API int bt_wait(struct bt_device *device, int timeout);
 
@@ -119,17 +121,17 @@ BT_API void bt_mac(const struct bt_device *device, uint8_t mac[BT_MAC_LEN]);
 /* What bt_get_status() tells. Strings end with a NUL. New members are only added at the end. */
 struct bt_status {
 	uint8_t mac[BT_MAC_LEN];
-	uint16_t port;		/* UDP, where peers reach us */
-	uint8_t slot;		/* among this user's emulators */
-	uint8_t bridged;	/* 1: on the LAN; 0: peer to peer */
-	char attach[8];		/* patch, join, bridge, host, none; "no" without a TAP */
-	char tap[16];		/* the TAP's name, or "" */
-	char uplink[16];	/* what the TAP is attached to, or "" */
-	char reason[320];	/* why not bridged, and what to do about it; or "" */
-	uint32_t peers;		/* other emulators known */
-	uint64_t received;	/* frames the guest got */
-	uint64_t sent;		/* frames the guest sent */
-	uint64_t dropped;	/* frames dropped in either direction, for whatever reason */
+	uint16_t port;	   /* UDP, where peers reach us */
+	uint8_t slot;	   /* among this user's emulators */
+	uint8_t bridged;   /* 1: on the LAN; 0: peer to peer */
+	char attach[8];	   /* patch, join, bridge, host, none; "no" without a TAP */
+	char tap[16];	   /* the TAP's name, or "" */
+	char uplink[16];   /* what the TAP is attached to, or "" */
+	char reason[320];  /* why not bridged, and what to do about it; or "" */
+	uint32_t peers;	   /* other emulators known */
+	uint64_t received; /* frames the guest got */
+	uint64_t sent;	   /* frames the guest sent */
+	uint64_t dropped;  /* frames dropped in either direction, for whatever reason */
 };
 
 /*

@@ -63,8 +63,8 @@ int capture_open(const char *path)
 		.link_type = 1,
 	};
 	/* for reading, too: a pipe that nobody else reads any more is then full, and no SIGPIPE */
-	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
-				    O_NOFOLLOW,
+	int fd = open(path,
+		      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW,
 		      0600);
 	int err;
 
@@ -83,8 +83,7 @@ void capture_frame(int fd, const void *frame, size_t len)
 {
 	struct timespec now;
 	struct record_header header;
-	struct iovec part[2] = { { &header, sizeof(header) },
-				 { (void *)(uintptr_t)frame, len } };
+	struct iovec part[2] = { { &header, sizeof(header) }, { (void *)(uintptr_t)frame, len } };
 
 	if (fd < 0)
 		return;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /*
- * A new capture file at @path, replacing what was there, or a pipe: a descriptor or a negative errno.
- * -EPERM where the name is that of a link, or of something that is not this user's alone.
+ * A new capture file at @path, replacing what was there, or a pipe: a descriptor or a negative
+ * errno. -EPERM where the name is that of a link, or of something that is not this user's alone.
  */
 int capture_open(const char *path);
 

@@ -201,8 +201,7 @@ static void asked(struct confirm *c, const struct control *control,
 {
 	struct peer *peer = peers_find(c->peers, &control->source);
 
-	if (!peer || !peer_is_proven(peer) ||
-	    peer_address(peer, &from->address, from->port) < 0)
+	if (!peer || !peer_is_proven(peer) || peer_address(peer, &from->address, from->port) < 0)
 		return;
 	peer_heard(peer, now);
 	if (control->attach == ATTACH_NO)

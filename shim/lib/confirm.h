@@ -5,12 +5,12 @@
  * cookie in it; and whether the TAP reaches a peer is measured by the same frames.
  *
  * All decisions on who comes into the table of peers, who leaves it, and which of a peer's
- * addresses and ways is used, are made here. No sockets, no clock, no threads: the caller locks the table,
- * tells the time, and sends what is to be sent.
+ * addresses and ways is used, are made here. No sockets, no clock, no threads: the caller locks the
+ * table, tells the time, and sends what is to be sent.
  *
  * Bounds: HELLOs are CONFIRM_RATE a second of each kind; a forged announcement gets a handful of
- * them in its first seconds, then one each 20 s; at most PEERS_BY_ADDRESS MACs behind one address. Answers
- * are never larger or more than what they answer, and keep no state.
+ * them in its first seconds, then one each 20 s; at most PEERS_BY_ADDRESS MACs behind one address.
+ * Answers are never larger or more than what they answer, and keep no state.
  */
 #ifndef BASILISK_TAP_SHIM_CONFIRM_H
 #define BASILISK_TAP_SHIM_CONFIRM_H
@@ -20,12 +20,12 @@
 #include "tunnel.h"
 #include "txt.h"
 
-#define CONFIRM_RATE	200	/* HELLOs a second; counted apart for those below */
-#define CONFIRM_BURST	400
-#define CONFIRM_IDLE_MS 25000	/* a proven peer that is silent for so long is asked */
-#define CONFIRM_WATCH_MS 2000	/* one that frames go to: after that to twice that */
-#define CONFIRM_GONE_MS 60000	/* and is gone when it has been silent for so long */
-#define CONFIRM_LEAVING_MS 2000 /* the same, after the discovery said goodbye */
+#define CONFIRM_RATE	   200 /* HELLOs a second; counted apart for those below */
+#define CONFIRM_BURST	   400
+#define CONFIRM_IDLE_MS	   25000 /* a proven peer that is silent for so long is asked */
+#define CONFIRM_WATCH_MS   2000	 /* one that frames go to: after that to twice that */
+#define CONFIRM_GONE_MS	   60000 /* and is gone when it has been silent for so long */
+#define CONFIRM_LEAVING_MS 2000	 /* the same, after the discovery said goodbye */
 
 /* So that a flood of one kind leaves room for the others. */
 enum confirm_kind {
@@ -36,14 +36,14 @@ enum confirm_kind {
 };
 
 enum confirm_news {
-	CONFIRM_FOUND,	  /* announced for the first time */
-	CONFIRM_PROVEN,	  /* answered for the first time */
-	CONFIRM_MOVED,	  /* is sent to at another address now */
-	CONFIRM_BY_TAP,	  /* measured: the TAP reaches it */
+	CONFIRM_FOUND,	   /* announced for the first time */
+	CONFIRM_PROVEN,	   /* answered for the first time */
+	CONFIRM_MOVED,	   /* is sent to at another address now */
+	CONFIRM_BY_TAP,	   /* measured: the TAP reaches it */
 	CONFIRM_BY_TUNNEL, /* measured: only the tunnel does */
-	CONFIRM_CHANGED,  /* says that its attachment has changed */
-	CONFIRM_GONE,	  /* said goodbye, or is silent for too long */
-	CONFIRM_TWIN,	  /* another emulator has our own MAC; the peer has only that */
+	CONFIRM_CHANGED,   /* says that its attachment has changed */
+	CONFIRM_GONE,	   /* said goodbye, or is silent for too long */
+	CONFIRM_TWIN,	   /* another emulator has our own MAC; the peer has only that */
 };
 
 /* The caller's part. */

@@ -4,11 +4,11 @@
  */
 #include "confirm_rounds.h"
 
-#define TRIES_MAX     15 /* as wide as the field */
-#define TAP_TRIES     3
-#define TAP_WAIT_MS   250
-#define IDLE_MORE_MS  3000
-#define SOON_MS	      20    /* due but without tokens: come back so soon */
+#define TRIES_MAX    15 /* as wide as the field */
+#define TAP_TRIES    3
+#define TAP_WAIT_MS  250
+#define IDLE_MORE_MS 3000
+#define SOON_MS	     20 /* due but without tokens: come back so soon */
 
 const struct tunnel_target confirm_by_tap;
 
@@ -93,8 +93,8 @@ void confirm_choose_sending(struct confirm *c, struct peer *peer)
 	for (unsigned int i = 0; i < peer->count && !peer->silent; i++) {
 		if (!c->calls.on_link(c->user, &peer->address[i]))
 			continue;
-		if (best == PEER_ADDRESSES || (address_is_ipv4(&peer->address[i]) &&
-					       !address_is_ipv4(&peer->address[best])))
+		if (best == PEER_ADDRESSES ||
+		    (address_is_ipv4(&peer->address[i]) && !address_is_ipv4(&peer->address[best])))
 			best = i;
 	}
 	peer->sending = best;

@@ -33,8 +33,8 @@ void device_notice(const struct bt_device *device, const struct notice *notice)
 	send(device->notice[1], notice, sizeof(*notice), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-void device_notice_mac(const struct bt_device *device, enum notice_kind kind,
-		       const struct mac *mac, const struct tunnel_target *from)
+void device_notice_mac(const struct bt_device *device, enum notice_kind kind, const struct mac *mac,
+		       const struct tunnel_target *from)
 {
 	struct notice notice = { .kind = kind, .mac = *mac };
 
@@ -61,7 +61,8 @@ bool device_tap_lost(struct bt_device *device)
 
 	if (!atomic_exchange(&device->tap_alive, false))
 		return false;
-	/* who waits for it is woken by its error; for the one that may take its place nobody would be */
+	/* who waits for it is woken by its error; for the one that may take its place nobody would
+	 * be */
 	wait_by_set(&device->wait);
 	/* at once: its error would make the set readable for ever */
 	wait_remove(&device->wait, SOURCE_TAP);
@@ -156,13 +157,15 @@ static int fail(int err, const char *what)
 static int open_slot(struct bt_device *d)
 {
 	int wanted = d->option.slot;
-	int err = wanted < 0 ? slot_take(0, MAC_SLOTS - 1, &d->slot)
-			     : slot_take((unsigned int)wanted, (unsigned int)wanted, &d->slot);
+	int err = wanted < 0 ? slot_take(0, MAC_SLOTS - 1, &d->slot) :
+			       slot_take((unsigned int)wanted, (unsigned int)wanted, &d->slot);
 	char path[SLOT_PATH_SIZE];
 
 	if (err == -EBUSY && wanted >= 0)
-		log_say(LOG_ERROR, "no network: slot %d is in use by another emulator: leave out "
-				   "slot=, or end that one", wanted);
+		log_say(LOG_ERROR,
+			"no network: slot %d is in use by another emulator: leave out "
+			"slot=, or end that one",
+			wanted);
 	else if (err == -EBUSY)
 		log_say(LOG_ERROR, "no network: all %d slots are in use: end an emulator",
 			MAC_SLOTS);
@@ -172,8 +175,9 @@ static int open_slot(struct bt_device *d)
 		log_say(LOG_INFO, "started as a set-user-id program: running without status, and "
 				  "perhaps with another emulator's address");
 	else if (!err && d->slot.directory < 0)
-		log_say(LOG_INFO, "%s is not a directory of this user's alone: running without "
-				  "status, and perhaps with another emulator's address",
+		log_say(LOG_INFO,
+			"%s is not a directory of this user's alone: running without "
+			"status, and perhaps with another emulator's address",
 			slot_path(getuid(), path));
 	return err;
 }
@@ -183,8 +187,10 @@ static int open_tunnel(struct bt_device *d)
 	int err = tunnel_open(&d->tunnel, d->option.port);
 
 	if (err == -EADDRINUSE && d->option.port) {
-		log_say(LOG_ERROR, "no network: UDP port %u is in use: leave out port=, or choose "
-				   "another", d->option.port);
+		log_say(LOG_ERROR,
+			"no network: UDP port %u is in use: leave out port=, or choose "
+			"another",
+			d->option.port);
 		return -EBUSY;
 	}
 	return err ? fail(err, "no UDP port can be opened") : 0;
@@ -260,8 +266,10 @@ int bt_open(const char *ether, struct bt_device **device)
 	if (path && *path) {
 		d->capture = capture_open(path);
 		if (d->capture == -EPERM)
-			log_say(LOG_INFO, "no capture: %s is a link, or not a file of this user's "
-					  "own: name another file", path);
+			log_say(LOG_INFO,
+				"no capture: %s is a link, or not a file of this user's "
+				"own: name another file",
+				path);
 		else if (d->capture < 0)
 			log_say(LOG_INFO, "no capture: %s (%s)", path,
 				strerrordesc_np(-d->capture));

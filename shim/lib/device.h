@@ -36,14 +36,14 @@ struct control_thread;
 
 /* Each is only ever added to. */
 struct counters {
-	_Atomic uint64_t from_tap;     /* frames the guest got by the TAP */
-	_Atomic uint64_t from_tunnel;  /* frames the guest got by the tunnel */
-	_Atomic uint64_t sent;	       /* frames of the guest that were sent */
-	_Atomic uint64_t to_tap;       /* of those, by the TAP */
-	_Atomic uint64_t to_tunnel;    /* datagrams sent with frames of the guest */
-	_Atomic uint64_t control_in;   /* confirmation frames that were valid */
-	_Atomic uint64_t control_bad;  /* confirmation frames that were not */
-	_Atomic uint64_t control_out;  /* confirmation frames sent */
+	_Atomic uint64_t from_tap;    /* frames the guest got by the TAP */
+	_Atomic uint64_t from_tunnel; /* frames the guest got by the tunnel */
+	_Atomic uint64_t sent;	      /* frames of the guest that were sent */
+	_Atomic uint64_t to_tap;      /* of those, by the TAP */
+	_Atomic uint64_t to_tunnel;   /* datagrams sent with frames of the guest */
+	_Atomic uint64_t control_in;  /* confirmation frames that were valid */
+	_Atomic uint64_t control_bad; /* confirmation frames that were not */
+	_Atomic uint64_t control_out; /* confirmation frames sent */
 	_Atomic uint64_t drop[DROP_REASONS];
 };
 
@@ -108,8 +108,8 @@ void device_notice(const struct bt_device *device, const struct notice *notice);
 enum drop device_check(const uint8_t *frame, size_t len);
 
 /* As device_notice(): of @kind, about @mac; @from may be NULL. */
-void device_notice_mac(const struct bt_device *device, enum notice_kind kind,
-		       const struct mac *mac, const struct tunnel_target *from);
+void device_notice_mac(const struct bt_device *device, enum notice_kind kind, const struct mac *mac,
+		       const struct tunnel_target *from);
 
 /* Takes a TAP that shows an error out of use, at once and in any thread. True for the first. */
 bool device_tap_lost(struct bt_device *device);

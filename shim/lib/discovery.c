@@ -2,8 +2,8 @@
 /*
  * discovery.c: see discovery.h.
  *
- * All of it, from the role on downwards, runs in a thread of its own: calls to avahi-daemon wait for
- * its answer, and one that is stopped gives none for 25 seconds, while peers ask whether we are
+ * All of it, from the role on downwards, runs in a thread of its own: calls to avahi-daemon wait
+ * for its answer, and one that is stopped gives none for 25 seconds, while peers ask whether we are
  * there. A socket pair joins the two threads. It carries the messages of discovery_message.h, as
  * between two instances; the thread waits where its reader is busy, the other side never waits.
  */
@@ -196,7 +196,9 @@ int discovery_update(struct discovery *d, const struct txt *txt)
 	if (txt)
 		message.txt = *txt;
 	return send(d->pair[OURS], bytes, message_encode(&message, bytes),
-		    MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+		    MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ?
+		       -errno :
+		       0;
 }
 
 void discovery_quit(struct discovery *d)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * discovery_guard.c: see discovery_guard.h. A datagram is looked at while it is still in the socket,
- * and taken out of it if Avahi is not to see it. This thread alone reads the socket, so it is the
- * same one that Avahi then takes.
+ * discovery_guard.c: see discovery_guard.h. A datagram is looked at while it is still in the
+ * socket, and taken out of it if Avahi is not to see it. This thread alone reads the socket, so it
+ * is the same one that Avahi then takes.
  */
 #include "discovery_guard.h"
 

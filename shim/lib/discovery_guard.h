@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * discovery_guard.h: a loop for libavahi-core whose network sockets show it only datagrams that
- * records_are_sane(). What Avahi keeps of a datagram can be sixteen times as long as that and more, and
- * it counts records, not bytes: 2,300 datagrams of a neighbour's made an emulator 410 MB larger.
+ * records_are_sane(). What Avahi keeps of a datagram can be sixteen times as long as that and more,
+ * and it counts records, not bytes: 2,300 datagrams of a neighbour's made an emulator 410 MB
+ * larger.
  *
  * Belongs to the thread of the loop.
  */

@@ -18,7 +18,7 @@ struct questions {
 	void *user;
 	struct question *first;
 	size_t bytes; /* of all that was seen */
-	bool driver; /* there is one */
+	bool driver;  /* there is one */
 	AvahiTimeout *retry;
 	bool refused; /* some question was: the timeout is set */
 	unsigned int retry_ms;

@@ -76,8 +76,8 @@ void question_open(struct questions *questions, struct question *question, const
 void question_close(struct questions *questions, struct question *question);
 
 /*
- * A record came or went; @max are kept, and of all questions together QUESTION_BYTES. True where that
- * changes what question->seen says.
+ * A record came or went; @max are kept, and of all questions together QUESTION_BYTES. True where
+ * that changes what question->seen says.
  */
 bool question_record(struct questions *questions, struct question *question, bool present,
 		     const struct sighting *sighting, size_t max);

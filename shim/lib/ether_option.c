@@ -67,8 +67,8 @@ static int slot_set(struct ether_option *option, const char *value, size_t len, 
 	uint32_t slot;
 
 	if (number_parse(value, len, MAC_SLOTS - 1, &slot))
-		return complain(error, "slot=%.*s: a number from 0 to %d is wanted",
-				shown(len), value, MAC_SLOTS - 1);
+		return complain(error, "slot=%.*s: a number from 0 to %d is wanted", shown(len),
+				value, MAC_SLOTS - 1);
 	option->slot = (int)slot;
 	return 0;
 }
@@ -78,8 +78,8 @@ static int port_set(struct ether_option *option, const char *value, size_t len, 
 	uint32_t port;
 
 	if (number_parse(value, len, UINT16_MAX, &port) || port < PORT_MIN)
-		return complain(error, "port=%.*s: a number from %d to %d is wanted",
-				shown(len), value, PORT_MIN, UINT16_MAX);
+		return complain(error, "port=%.*s: a number from %d to %d is wanted", shown(len),
+				value, PORT_MIN, UINT16_MAX);
 	option->port = (uint16_t)port;
 	return 0;
 }
@@ -123,8 +123,8 @@ int ether_option_parse(const char *ether, struct ether_option *option, char *err
 			return complain(error, "'%.*s': slot=, port= or bridge= is wanted",
 					shown(len), ether);
 		if (seen & 1u << k)
-			return complain(error, "%.*s: %s was given already",
-					shown(len), ether, keys[k].key);
+			return complain(error, "%.*s: %s was given already", shown(len), ether,
+					keys[k].key);
 		seen |= 1u << k;
 		if (keys[k].set(option, ether + strlen(keys[k].key), len - strlen(keys[k].key),
 				error))

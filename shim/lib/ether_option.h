@@ -18,8 +18,8 @@ enum ether_mode { ETHER_AUTO, ETHER_BRIDGE, ETHER_P2P };
 /* Owned by whoever declared it. */
 struct ether_option {
 	enum ether_mode mode;
-	int slot;	/* -1: the lowest free */
-	uint16_t port;	/* 0: TXT_PORT, or the next free */
+	int slot;		  /* -1: the lowest free */
+	uint16_t port;		  /* 0: TXT_PORT, or the next free */
 	char bridge[IFNAME_SIZE]; /* "": what the policy says */
 };
 

@@ -20,7 +20,7 @@
 #include "mac.h"
 #include "tunnel.h"
 
-#define FAST_WAY_FRAMES	  64   /* to one peer within a second make it worth while */
+#define FAST_WAY_FRAMES 64 /* to one peer within a second make it worth while */
 
 struct bt_device;
 
@@ -34,9 +34,9 @@ struct fast_way {
 	_Atomic unsigned int used; /* changes with the calls that gave or took a frame */
 	unsigned int used_before;  /* at the last check */
 	bool pending_before;	   /* something was waiting then */
-	struct mac mac;	       /* under the lock: whom the last frames went to, */
-	unsigned int frames;   /* how many, */
-	unsigned int since_ms; /* and since when */
+	struct mac mac;		   /* under the lock: whom the last frames went to, */
+	unsigned int frames;	   /* how many, */
+	unsigned int since_ms;	   /* and since when */
 };
 
 /* With the device's lock held: true where frames for @to should go this way. */

@@ -154,20 +154,19 @@ static int explain_end(struct reply *reply, const struct run *run)
 
 	if (run->timeout)
 		return helper_reply_problem(reply, -ETIMEDOUT,
-					    "the helper %s did not answer in %d seconds",
-			       run->path, HELPER_DEADLINE_MS / 1000);
+					    "the helper %s did not answer in %d seconds", run->path,
+					    HELPER_DEADLINE_MS / 1000);
 	if (run->status >= 0 && WIFSIGNALED(run->status))
-		return helper_reply_problem(reply, -EIO,
-					    "the helper %s was killed by signal %d (%s)", run->path,
-			       WTERMSIG(run->status), sigabbrev_np(WTERMSIG(run->status)) ?: "?");
+		return helper_reply_problem(
+			reply, -EIO, "the helper %s was killed by signal %d (%s)", run->path,
+			WTERMSIG(run->status), sigabbrev_np(WTERMSIG(run->status)) ?: "?");
 	if (run->status < 0)
 		return helper_reply_problem(reply, -EIO, "the helper %s ended without a reply",
 					    run->path);
 	sentence = outcome_sentence((unsigned int)WEXITSTATUS(run->status));
-	return helper_reply_problem(reply, -EIO,
-				    "the helper %s ended without a reply, exit status %d%s%s",
-		       run->path, WEXITSTATUS(run->status), sentence ? ": " : "",
-		       sentence ? sentence : "");
+	return helper_reply_problem(
+		reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s", run->path,
+		WEXITSTATUS(run->status), sentence ? ": " : "", sentence ? sentence : "");
 }
 
 /* Both ends close-on-exec, and @pair[1], the helper's, at least FD_MIN. */
@@ -213,7 +212,7 @@ static int run_program(const char *path, const struct request *request, struct r
 	err = run_helper(&run);
 	if (err) {
 		err = helper_reply_problem(reply, err, "the helper %s cannot be started (%s)", path,
-			      strerrordesc_np(-err));
+					   strerrordesc_np(-err));
 		goto out;
 	}
 	err = helper_reply_take(pair[0], path, request, reply, tap);

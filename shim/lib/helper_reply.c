@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * helper_reply.c: see helper_reply.h. Only the caller's socket and the descriptor that comes over it
- * are touched.
+ * helper_reply.c: see helper_reply.h. Only the caller's socket and the descriptor that comes over
+ * it are touched.
  */
 #include "helper_reply.h"
 

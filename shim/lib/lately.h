@@ -2,7 +2,8 @@
 /*
  * lately.h: what was decided for the last frame to or from a peer, kept for the next one. In a
  * burst they are alike, and to lock and look up again costs more than all else that is done for a
- * frame outside the kernel. One word for each direction, so that threads share it without a lock. Pure.
+ * frame outside the kernel. One word for each direction, so that threads share it without a lock.
+ * Pure.
  *
  * Written with the device's lock held. Whoever changes what it was decided by forgets both words,
  * with the lock held too. Read without: that is no older than what was decided just before.

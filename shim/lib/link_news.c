@@ -72,9 +72,10 @@ int link_news_start(const AvahiPoll *poll, unsigned int quiet_ms, void (*changed
 
 	if (!n)
 		return -ENOMEM;
-	*n = (struct link_news){
-		.poll = poll, .changed = changed, .user = user, .quiet_ms = quiet_ms
-	};
+	*n = (struct link_news){ .poll = poll,
+				 .changed = changed,
+				 .user = user,
+				 .quiet_ms = quiet_ms };
 	n->netlink = standard_avoid(
 		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
 	if (n->netlink < 0 ||

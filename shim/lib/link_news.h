@@ -13,8 +13,8 @@ struct link_news;
 
 /*
  * Calls @changed from the loop behind @poll, once nothing has changed for @quiet_ms, and, where it
- * goes on changing, LINK_NEWS_PATIENCE times that after the first change: a card that flaps is seen,
- * too. 0 and *@news, owned by the caller; or a negative errno.
+ * goes on changing, LINK_NEWS_PATIENCE times that after the first change: a card that flaps is
+ * seen, too. 0 and *@news, owned by the caller; or a negative errno.
  */
 int link_news_start(const AvahiPoll *poll, unsigned int quiet_ms, void (*changed)(void *user),
 		    void *user, struct link_news **news);

@@ -244,7 +244,8 @@ int meeting_start(const AvahiPoll *poll, struct bt_device *device,
 	m->interfaces = interfaces;
 	confirm_init(&m->confirm, &device->peers, &device->mac,
 		     (enum attach)atomic_load(&device->attach), &key, &calls, m, clock_ms());
-	m->on_control = poll->watch_new(poll, device->tunnel.control, AVAHI_WATCH_IN, on_control, m);
+	m->on_control =
+		poll->watch_new(poll, device->tunnel.control, AVAHI_WATCH_IN, on_control, m);
 	m->tick = poll->timeout_new(poll, NULL, on_tick, m);
 	m->watch = poll->timeout_new(poll, NULL, on_watch, m);
 	if (!m->on_control || !m->tick || !m->watch) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * meeting.h: how a device comes to know its peers: lends confirm.h, which decides, the device's lock
- * and sockets, and the loop's time. Belongs to the control thread; takes the device's lock by itself.
+ * meeting.h: how a device comes to know its peers: lends confirm.h, which decides, the device's
+ * lock and sockets, and the loop's time. Belongs to the control thread; takes the device's lock by
+ * itself.
  */
 #ifndef BASILISK_TAP_SHIM_MEETING_H
 #define BASILISK_TAP_SHIM_MEETING_H

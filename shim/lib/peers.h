@@ -32,8 +32,8 @@ enum peer_reach {
 };
 
 /*
- * The table's. Pointers are valid until the next peers_add(). What each frame needs comes first, to be
- * in one line of the processor's cache.
+ * The table's. Pointers are valid until the next peers_add(). What each frame needs comes first, to
+ * be in one line of the processor's cache.
  */
 struct peer {
 	struct mac mac;
@@ -43,20 +43,20 @@ struct peer {
 	uint32_t tap_heard; /* last frame by the TAP; only with .on_tap */
 	uint32_t asked;	    /* last round of HELLOs */
 	unsigned int used : 1;
-	unsigned int count : 3;	    /* of addresses */
-	unsigned int sending : 3;   /* index of the one to send to; PEER_ADDRESSES: none */
-	unsigned int confirmed : 6; /* bit by address */
-	unsigned int attach : 3;    /* enum attach, as the peer says */
-	unsigned int reach : 2;	    /* enum peer_reach */
-	unsigned int on_tap : 1;    /* tap_heard counts */
-	unsigned int tries : 4;	    /* rounds of HELLOs since the last answer */
-	unsigned int tap_tries : 2; /* HELLOs by the TAP without an answer, up to 3 */
+	unsigned int count : 3;	     /* of addresses */
+	unsigned int sending : 3;    /* index of the one to send to; PEER_ADDRESSES: none */
+	unsigned int confirmed : 6;  /* bit by address */
+	unsigned int attach : 3;     /* enum attach, as the peer says */
+	unsigned int reach : 2;	     /* enum peer_reach */
+	unsigned int on_tap : 1;     /* tap_heard counts */
+	unsigned int tries : 4;	     /* rounds of HELLOs since the last answer */
+	unsigned int tap_tries : 2;  /* HELLOs by the TAP without an answer, up to 3 */
 	unsigned int tap_rounds : 2; /* of those, all in vain, up to 3 */
-	unsigned int announced : 1; /* the discovery still lists it */
-	unsigned int spoke : 1;	    /* it sent a frame from an announced address */
-	unsigned int silent : 1;    /* it answered once, and then no more: gets no frames */
-	unsigned int sent : 1;	    /* a frame went to it since it was last heard */
-	unsigned int unheard : 1;   /* that was so a while ago, too */
+	unsigned int announced : 1;  /* the discovery still lists it */
+	unsigned int spoke : 1;	     /* it sent a frame from an announced address */
+	unsigned int silent : 1;     /* it answered once, and then no more: gets no frames */
+	unsigned int sent : 1;	     /* a frame went to it since it was last heard */
+	unsigned int unheard : 1;    /* that was so a while ago, too */
 	struct address address[PEER_ADDRESSES];
 };
 

@@ -29,8 +29,9 @@ int process_remember(struct bt_device *device);
 bool process_claim_end(const struct bt_device *device);
 
 /*
- * For what is opened where nobody can tell its number: true where a child may have a copy of what was
- * opened since process_fork_mark() gave @mark. Any thread; false as long as nothing is remembered.
+ * For what is opened where nobody can tell its number: true where a child may have a copy of what
+ * was opened since process_fork_mark() gave @mark. Any thread; false as long as nothing is
+ * remembered.
  */
 unsigned int process_fork_mark(void);
 bool process_forked_since(unsigned int mark);

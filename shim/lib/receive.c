@@ -161,8 +161,8 @@ static ssize_t take_tunnel(struct bt_device *d, bool fast, uint8_t *buffer)
 	enum drop drop;
 	ssize_t n;
 
-	n = fast ? tunnel_receive(d->fast.fd, buffer, FRAME_MAX, NULL)
-		 : tunnel_receive(d->tunnel.data, buffer, FRAME_MAX, &from);
+	n = fast ? tunnel_receive(d->fast.fd, buffer, FRAME_MAX, NULL) :
+		   tunnel_receive(d->tunnel.data, buffer, FRAME_MAX, &from);
 
 	if (n == -EAGAIN || n == -EFAULT || n == -EBADF || n == -ENOTSOCK)
 		return n == -EFAULT ? n : -EAGAIN;

@@ -15,7 +15,7 @@
 #define TTL_HOST  120 /* seconds, for what names a host (RFC 6762, 10): a crash is seen by then */
 #define TTL_OTHER (75 * 60)
 #define POINTER	  0xc0 /* and up: the first of the two bytes of one (RFC 1035, 4.1.4) */
-#define LOOPBACK  1 /* the interface index that every network namespace's loopback has */
+#define LOOPBACK  1    /* the interface index that every network namespace's loopback has */
 
 /* Bytes before what is of any length (RFC 1035, 4.1.1 and 4.1.3). */
 enum { MESSAGE_HEAD = 12, RECORD_HEAD = 10 };

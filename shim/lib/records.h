@@ -70,9 +70,9 @@ int record_name_encode(const char *text, uint8_t *wire);
 int record_name_decode(const uint8_t *wire, size_t len, char *text);
 
 /*
- * True for a DNS message (RFC 1035, 4.1) that is whole, and has in each record RECORD_DATA_MAX bytes of
- * data at most, in a TXT record RECORD_STRINGS_MAX strings: what is kept of it is then not much longer
- * than the message itself.
+ * True for a DNS message (RFC 1035, 4.1) that is whole, and has in each record RECORD_DATA_MAX
+ * bytes of data at most, in a TXT record RECORD_STRINGS_MAX strings: what is kept of it is then not
+ * much longer than the message itself.
  */
 bool records_are_sane(const uint8_t *message, size_t len);
 

@@ -24,14 +24,14 @@ enum route_to {
 /* What is known of a frame; of those under a condition, false where it does not hold. */
 struct route_query {
 	enum route_from from;
-	bool group;	/* broadcast or multicast */
-	bool control;	/* control_is() */
-	bool has_tap;	/* we have a live TAP */
-	bool to_us;	/* unicast to the guest's MAC */
-	bool from_us;	/* the source is the guest's MAC */
-	bool peer;	/* from the guest: its destination is a peer's; from a peer: its source */
+	bool group;	  /* broadcast or multicast */
+	bool control;	  /* control_is() */
+	bool has_tap;	  /* we have a live TAP */
+	bool to_us;	  /* unicast to the guest's MAC */
+	bool from_us;	  /* the source is the guest's MAC */
+	bool peer;	  /* from the guest: its destination is a peer's; from a peer: its source */
 	bool peer_on_tap; /* from the guest: peer_reached_by_tap() */
-	bool address;	/* from a peer: it came from an address of that peer's */
+	bool address;	  /* from a peer: it came from an address of that peer's */
 	bool heard_on_tap; /* from a peer: its frames came by the TAP lately */
 };
 

@@ -113,8 +113,7 @@ static void send_to_peers(struct bt_device *d, const uint8_t *frame, size_t len,
 		next = peer ? (uint32_t)(peer - d->peers.slab) + 1 : 0;
 		pthread_mutex_unlock(&d->lock);
 		failed = n ? tunnel_send_all(&d->tunnel, to, n, frame, len, &err) : 0;
-		atomic_fetch_add_explicit(&d->counters.to_tunnel, n - failed,
-					  memory_order_relaxed);
+		atomic_fetch_add_explicit(&d->counters.to_tunnel, n - failed, memory_order_relaxed);
 		atomic_fetch_add_explicit(&d->counters.drop[is_full(err) ? DROP_FULL : DROP_SEND],
 					  failed, memory_order_relaxed);
 	} while (peer);
@@ -125,8 +124,8 @@ static void send_to_peers(struct bt_device *d, const uint8_t *frame, size_t len,
 /* The destination's way, as the table has it. */
 struct way {
 	struct tunnel_target to;
-	bool fast; /* by the socket that is connected there */
-	bool busy; /* it deserves one */
+	bool fast;  /* by the socket that is connected there */
+	bool busy;  /* it deserves one */
 	bool first; /* see note_sent() */
 };
 

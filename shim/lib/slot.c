@@ -24,7 +24,8 @@ int slot_directory(uid_t uid, int create)
 	int fd, err = 0;
 
 	slot_path(uid, path);
-	/* what a set-user-id program makes there is another's, and the user could not use it any more */
+	/* what a set-user-id program makes there is another's, and the user could not use it any
+	 * more */
 	if (create && geteuid() != uid)
 		return -EPERM;
 	if (create && mkdir(path, 0700) < 0 && errno != EEXIST)

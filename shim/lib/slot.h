@@ -18,8 +18,8 @@
 
 /* Owned by whoever declared it; closed by slot_release(). */
 struct slot {
-	int directory;	/* or -1: the directory cannot be used */
-	int lock;	/* or -1 */
+	int directory; /* or -1: the directory cannot be used */
+	int lock;      /* or -1 */
 	unsigned int number;
 };
 

@@ -18,7 +18,7 @@ struct standard {
 void standard_hold(struct standard *standard);
 void standard_release(struct standard *standard);
 
-/* @fd, a descriptor just opened, or in its place a copy that has another number; or -1, errno set. */
+/* @fd, a descriptor just opened, or in its place a copy of another number; or -1, errno set. */
 int standard_avoid(int fd);
 
 #endif

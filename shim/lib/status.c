@@ -90,7 +90,10 @@ static void add_peer(struct text *t, const struct bt_device *d, const struct pee
 	if (p->sending < PEER_ADDRESSES)
 		address_format(&p->address[p->sending], p->port, at);
 	add(t, "peer=%s attach=%s way=%s proven=%d heard=%u at=%s\n", mac_format(&p->mac, mac),
-	    attach_name(p->attach) ?: "?", tap ? "tap" : at[0] ? "tunnel" : "none",
+	    attach_name(p->attach) ?: "?",
+	    tap	  ? "tap" :
+	    at[0] ? "tunnel" :
+		    "none",
 	    peer_is_proven(p), time_after(now, p->heard) ? now - p->heard : 0, at);
 }
 
@@ -108,8 +111,7 @@ size_t status_text(struct bt_device *d, char *text)
 	    attach_name(attach), d->tunnel.port);
 	pthread_mutex_lock(&d->lock);
 	add(&t, "tap=%s\nuplink=%s\nreason=%s\ndiscovery=%s\npeers=%u\n", d->said.tap,
-	    d->said.uplink, d->said.reason, d->said.discovery,
-	    peers_present(&d->peers));
+	    d->said.uplink, d->said.reason, d->said.discovery, peers_present(&d->peers));
 	add_counters(&t, &d->counters);
 	for (const struct peer *p = NULL; (p = peers_next(&d->peers, p)) && n < STATUS_PEERS;) {
 		if (peer_is_given_up(p))

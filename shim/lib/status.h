@@ -42,8 +42,8 @@ size_t status_text(struct bt_device *device, char *text);
  * The asking side: asks the emulator in @slot of @uid, and puts its answer, NUL-terminated, into
  * @text of STATUS_TEXT_SIZE bytes. It is that user's word, who need not be the caller's friend:
  * what is no text comes out as '?'. Its length; -ENOENT or -ECONNREFUSED where no emulator runs in
- * that slot; -EPERM where another user answers there, or the directory is not @uid's own; -ETIMEDOUT
- * after STATUS_ASK_MS; or another negative errno.
+ * that slot; -EPERM where another user answers there, or the directory is not @uid's own;
+ * -ETIMEDOUT after STATUS_ASK_MS; or another negative errno.
  */
 ssize_t status_ask(uid_t uid, unsigned int slot, char *text);
 

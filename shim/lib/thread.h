@@ -9,7 +9,6 @@
 #include <pthread.h>
 
 /* Starts @run with @argument under @name, of at most 15 letters. 0 or a negative errno. */
-int thread_start(const char *name, void *(*run)(void *argument), void *argument,
-		 pthread_t *thread);
+int thread_start(const char *name, void *(*run)(void *argument), void *argument, pthread_t *thread);
 
 #endif

@@ -91,9 +91,9 @@ static int steer(int fd)
 	};
 	static const struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0
-		? -errno
-		: 0;
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ?
+		       -errno :
+		       0;
 }
 
 int tunnel_open(struct tunnel *tunnel, uint16_t port)

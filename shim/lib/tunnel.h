@@ -33,8 +33,7 @@ struct tunnel_target {
 	uint16_t port;
 };
 
-static inline bool tunnel_target_equal(const struct tunnel_target *a,
-				       const struct tunnel_target *b)
+static inline bool tunnel_target_equal(const struct tunnel_target *a, const struct tunnel_target *b)
 {
 	return a->port == b->port && address_equal(&a->address, &b->address);
 }
@@ -46,7 +45,7 @@ static inline bool tunnel_target_equal(const struct tunnel_target *a,
 int tunnel_open(struct tunnel *tunnel, uint16_t port);
 void tunnel_close(struct tunnel *tunnel);
 
-/* A socket for tunnel_connect() to @to, by which nothing comes yet: a descriptor, or a negative errno. */
+/* A socket for tunnel_connect() to @to, by which nothing comes yet: its descriptor or -errno. */
 int tunnel_socket(const struct tunnel_target *to);
 
 /*
@@ -56,8 +55,9 @@ int tunnel_socket(const struct tunnel_target *to);
 int tunnel_connect(const struct tunnel *tunnel, int fd, const struct tunnel_target *to);
 
 /*
- * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from unless @from is
- * NULL, as for a connected one, where the kernel tells a tenth of a microsecond sooner; -EAGAIN where there is none; -EMSGSIZE if it was longer than @size, or another negative errno, each of
+ * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from unless @from
+ * is NULL, as for a connected one, where the kernel tells a tenth of a microsecond sooner; -EAGAIN
+ * where there is none; -EMSGSIZE if it was longer than @size, or another negative errno, each of
  * which has used it up.
  */
 ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *from);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * turn.h: which source bt_receive() asks for a frame, and when it need not ask. Pure: a state in one
- * word, so that threads share it without a lock; if two change it at once, one change is lost, which
- * costs a system call and no frame.
+ * turn.h: which source bt_receive() asks for a frame, and when it need not ask. Pure: a state in
+ * one word, so that threads share it without a lock; if two change it at once, one change is lost,
+ * which costs a system call and no frame.
  *
  * In the word: which source is looked at first; whether it has given frames since the last "there
  * is none", one or more; how often in a row it was one alone; and how many frames in a row.
@@ -57,7 +57,7 @@ static inline unsigned int turn_took(unsigned int turn, bool given, unsigned int
 	return turn / TURN_COUNT < TURN_FRAMES ? turn : turn_next(turn, sources);
 }
 
-/* True where the source has given some: once it has no more, the caller is told that there is none. */
+/* True where the source has given some: when it has no more, the caller is told of that. */
 static inline bool turn_gave(unsigned int turn)
 {
 	return turn & TURN_GAVE;

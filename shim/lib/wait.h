@@ -2,9 +2,9 @@
 /*
  * wait.h: how the emulator's threads wait for frames, which come from several descriptors.
  *
- * By wait_for() they wait for these sources themselves. For all other ways to wait there is the set,
- * an epoll descriptor over them. It makes each frame that arrives dearer, by some 70 ns, even if
- * nobody waits for it; so it stays empty until somebody asks for it.
+ * By wait_for() they wait for these sources themselves. For all other ways to wait there is the
+ * set, an epoll descriptor over them. It makes each frame that arrives dearer, by some 70 ns, even
+ * if nobody waits for it; so it stays empty until somebody asks for it.
  *
  * Who is in wait_for() does not see a source that is added meanwhile. So nothing may come by a new
  * one before wait_all_see() says that all have come round; or else wait_by_set() has to be called
@@ -22,19 +22,19 @@ enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCE_FAST, SOURCES };
 /* Part of the device. */
 struct wait {
 	int set;
-	_Atomic int source[SOURCES];  /* + 1; 0: none */
-	pthread_mutex_t lock;	      /* of what changes the sources and the set; held for microseconds */
-	_Atomic bool set_in_use;      /* the sources are in the set */
-	_Atomic bool by_set;	      /* wait_for(), too, waits for the set */
-	_Atomic unsigned int round;   /* the next one begins where a source is added */
-	_Atomic int waiting[2];	      /* threads in wait_for() since an even, an odd round */
+	_Atomic int source[SOURCES]; /* + 1; 0: none */
+	pthread_mutex_t lock; /* of what changes the sources and the set; held for microseconds */
+	_Atomic bool set_in_use;    /* the sources are in the set */
+	_Atomic bool by_set;	    /* wait_for(), too, waits for the set */
+	_Atomic unsigned int round; /* the next one begins where a source is added */
+	_Atomic int waiting[2];	    /* threads in wait_for() since an even, an odd round */
 };
 
 /* 0 or a negative errno; wait_close() ends it. */
 int wait_open(struct wait *wait);
 void wait_close(struct wait *wait);
 
-/* 0 or a negative errno. A source that is removed must be removed before its descriptor is closed. */
+/* 0 or a negative errno. A source must be removed before its descriptor is closed. */
 int wait_add(struct wait *wait, enum source source, int fd);
 void wait_remove(struct wait *wait, enum source source);
 

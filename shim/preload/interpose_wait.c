@@ -23,8 +23,8 @@
 #define MILLISECOND 1000000LL
 
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
-int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-		const sigset_t *mask, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+		size_t room);
 
 static bool in_use(void)
 {
@@ -132,7 +132,8 @@ static struct ours *alone(struct pollfd *fds, nfds_t n, long long ns)
 {
 	if (n != 1 || !(fds->events & READABLE) || fds->events & WRITABLE)
 		return NULL;
-	return ns < 0 || (ns % MILLISECOND == 0 && ns / MILLISECOND <= INT_MAX) ? ours(fds->fd) : NULL;
+	return ns < 0 || (ns % MILLISECOND == 0 && ns / MILLISECOND <= INT_MAX) ? ours(fds->fd) :
+										  NULL;
 }
 
 /* -1 with errno ENODEV, where there is no device. */
@@ -208,8 +209,8 @@ INTERPOSE int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout
 {
 	int ready;
 
-	return ppoll_ours(fds, n, timeout, mask, &ready) ? ready
-							 : real()->ppoll(fds, n, timeout, mask);
+	return ppoll_ours(fds, n, timeout, mask, &ready) ? ready :
+							   real()->ppoll(fds, n, timeout, mask);
 }
 
 INTERPOSE int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,

@@ -19,9 +19,9 @@
 
 /* One page, zero in a child. */
 struct ours {
-	_Atomic int count;		    /* of numbers in use: 0 for who uses none of it */
-	_Atomic int number[OURS_NUMBERS];   /* + 1; 0: none */
-	struct bt_device *_Atomic device;   /* NULL until SIOCSIFLINK */
+	_Atomic int count;		  /* of numbers in use: 0 for who uses none of it */
+	_Atomic int number[OURS_NUMBERS]; /* + 1; 0: none */
+	struct bt_device *_Atomic device; /* NULL until SIOCSIFLINK */
 	_Atomic bool nonblocking;
 	_Atomic bool driver; /* undecided, and the number is a real driver's */
 	_Atomic bool shared; /* see ours_share() */

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 
 static const char *const names[] = {
-	"open",	       "open64",     "openat",	 "openat64", "__open_2",   "__open64_2",
-	"__openat_2",  "__openat64_2", "close",	 "close_range", "closefrom", "dup",
-	"dup2",	       "dup3",	     "fcntl",	 "fcntl64",  "ioctl",	   "read",
-	"__read_chk",  "write",	     "poll",	 "__poll_chk", "ppoll",	   "__ppoll_chk",
-	"select",      "pselect",    "epoll_ctl",
+	"open",	      "open64",	      "openat",	   "openat64",	  "__open_2",  "__open64_2",
+	"__openat_2", "__openat64_2", "close",	   "close_range", "closefrom", "dup",
+	"dup2",	      "dup3",	      "fcntl",	   "fcntl64",	  "ioctl",     "read",
+	"__read_chk", "write",	      "poll",	   "__poll_chk",  "ppoll",     "__ppoll_chk",
+	"select",     "pselect",      "epoll_ctl",
 };
 
 _Static_assert(sizeof(names) / sizeof(names[0]) == sizeof(struct real) / sizeof(void *),

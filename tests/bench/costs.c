@@ -105,7 +105,7 @@ static void first(const char *ether)
 {
 	struct bt_device *device = open_device(ether);
 	uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0x88, [13] = 0xb5 };
-	ssize_t (*send_it)(struct bt_device *device, const void *frame, size_t len);
+	ssize_t (*send_it)(struct bt_device * device, const void *frame, size_t len);
 	void (*mac)(const struct bt_device *device, uint8_t *mac);
 
 	*(void **)&mac = function("bt_mac");

@@ -33,8 +33,8 @@ void __wrap___gcov_exit(void)
 }
 
 /*
- * Only the helper calls it. With COVERAGE_STOP in its environment the helper ends here, so that what
- * it has executed with all its privilege can be counted.
+ * Only the helper calls it. With COVERAGE_STOP in its environment the helper ends here, so that
+ * what it has executed with all its privilege can be counted.
  */
 static int stop;
 int __real_drop_to_net_admin(int mode, uint32_t user, uint32_t group, void *outcome)

@@ -25,7 +25,7 @@ static struct {
 	struct input in;
 	uint32_t now;
 	size_t received; /* the last frame's length */
-	bool parse; /* names are also read back */
+	bool parse;	 /* names are also read back */
 	const struct node *node;
 } wire;
 
@@ -43,7 +43,7 @@ static int wire_poll(struct pollfd *fds, nfds_t n, int ms)
 	return 0;
 }
 
-/* A frame around the body: @kind 0 is the whole frame, 1 AARP, 2 DDP, then NBP, ATP, AEP and ZIP. */
+/* A frame around the body: @kind 0 is the whole frame, 1 AARP, 2 DDP, then NBP, ATP, AEP, ZIP. */
 static size_t make_frame(uint8_t kind, const uint8_t *body, size_t len, uint8_t *frame)
 {
 	static const uint8_t types[] = { DDP_NBP, DDP_ATP, DDP_AEP, DDP_ZIP };
@@ -197,7 +197,8 @@ static void look_around(struct look *look, uint8_t what)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct node node;
-	static struct nbp_tuple names[LOOK_NAMES_MAX]; /* allocating it anew costs more than all else */
+	static struct nbp_tuple
+		names[LOOK_NAMES_MAX]; /* allocating it anew costs more than all else */
 	static struct look look;
 	uint8_t what;
 

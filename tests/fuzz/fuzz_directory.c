@@ -64,7 +64,7 @@ unseen static bool is_own(void *user, const char *name)
 }
 
 unseen static void on_guest(void *user, const struct txt *txt, const struct sockaddr_in6 *addresses,
-		     size_t n)
+			    size_t n)
 {
 	(void)user;
 	insist(mac_is_guest(&txt->mac) && n <= KNOWN_ADDRESSES);

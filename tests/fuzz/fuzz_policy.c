@@ -11,7 +11,8 @@
 #include "policy.h"
 
 static struct text text, users, groups;
-static const char passwd[] = "root:x:0:0::/:\nmac:x:1000:1000::/:\nlisa:x:1001:100::/:\nbad:x:y:1::/:\n";
+static const char passwd[] =
+	"root:x:0:0::/:\nmac:x:1000:1000::/:\nlisa:x:1001:100::/:\nbad:x:y:1::/:\n";
 static const char group[] = "netdev:x:101:mac,lisa\nusers:x:100:\nbroken\n";
 
 static void fill(struct text *to, const void *bytes, size_t len)

@@ -35,8 +35,8 @@ static void check_refusal(const struct outcome *outcome)
 {
 	insist(outcome->code == OUTCOME_USAGE || outcome->code == OUTCOME_BAD_NAME ||
 	       outcome->code == OUTCOME_BAD_DESCRIPTOR);
-	insist(outcome->what[0] && strnlen(outcome->what, sizeof(outcome->what)) <
-					   sizeof(outcome->what));
+	insist(outcome->what[0] &&
+	       strnlen(outcome->what, sizeof(outcome->what)) < sizeof(outcome->what));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -148,7 +148,8 @@ unseen static void open_share(void)
 		listener_name.sun_family = AF_UNIX;
 		insist(bind(listener, (struct sockaddr *)&listener_name, sizeof(sa_family_t)) == 0);
 		listener_len = sizeof(listener_name);
-		insist(getsockname(listener, (struct sockaddr *)&listener_name, &listener_len) == 0);
+		insist(getsockname(listener, (struct sockaddr *)&listener_name, &listener_len) ==
+		       0);
 		insist(listen(listener, LINKS) == 0);
 	}
 	*share = (struct share){ .poll = &still_poll, .events = &events, .user = &speaker };

@@ -83,7 +83,8 @@ static bool is_on_link(void *user, const struct address *address)
 /* ---- what we sent, as far as it reaches whoever is at a place ---- */
 
 static struct {
-	struct control last[MACS][PLACES + 1]; /* the newest HELLO or ACK; the last place is the TAP */
+	struct control last[MACS]
+			   [PLACES + 1]; /* the newest HELLO or ACK; the last place is the TAP */
 	bool sent[MACS][PLACES + 1];
 	unsigned int frames, hellos;
 } known;
@@ -330,7 +331,7 @@ static void lose(struct input *in)
 	check_proven_kept();
 }
 
-/* A cookie as whoever is at @place can have it: what we sent there, what went elsewhere, or none. */
+/* A cookie as whoever is at @place can have it: one that we sent there, or elsewhere, or none. */
 static uint64_t cookie_for(uint8_t what, unsigned int mac, unsigned int place, bool *honest)
 {
 	unsigned int other = what >> 3;
@@ -413,7 +414,7 @@ static ssize_t read_card(uint8_t *buffer)
 }
 
 static unseen void check_received(ssize_t n, const uint8_t *frame, const uint8_t *sent, size_t len,
-			   bool may)
+				  bool may)
 {
 	struct mac source;
 
@@ -480,8 +481,7 @@ static void tap_step(struct input *in)
 	if (!len || send(lan_end, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return;
 	remember();
-	check_received(read_card(buffer), buffer, frame, len,
-		       device.tap_alive);
+	check_received(read_card(buffer), buffer, frame, len, device.tap_alive);
 	check_proven_kept();
 	take_notices();
 	/* what a TAP that is not alive has not taken */
@@ -490,7 +490,8 @@ static void tap_step(struct input *in)
 }
 
 /* By the numbers, not by route.c: where a frame of the guest may go. */
-static unseen void check_sent(const struct mac *to, bool ours, size_t len, bool by_tap, const uint8_t *frame)
+static unseen void check_sent(const struct mac *to, bool ours, size_t len, bool by_tap,
+			      const uint8_t *frame)
 {
 	bool group = to->byte[0] & 1;
 	const struct peer *peer = peers_find(&device.peers, to);
@@ -528,7 +529,9 @@ static void guest_step(struct input *in)
 	static uint8_t frame[FRAME_MAX + 8], buffer[FRAME_MAX + 8];
 	size_t len = make_frame(in, &to, &from, frame);
 	bool by_tap = false;
-	ssize_t n, expected = len < FRAME_MIN ? -EINVAL : len > FRAME_MAX ? -EMSGSIZE : (ssize_t)len;
+	ssize_t n, expected = len < FRAME_MIN ? -EINVAL :
+			      len > FRAME_MAX ? -EMSGSIZE :
+						(ssize_t)len;
 
 	remember();
 	out.n = 0;
@@ -601,7 +604,8 @@ static void start(void)
 		insist(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, notice) == 0);
 		set = epoll_create1(0);
 	}
-	while (recv(tap[0], buffer, sizeof(buffer), 0) > 0 || recv(tap[1], buffer, sizeof(buffer), 0) > 0 ||
+	while (recv(tap[0], buffer, sizeof(buffer), 0) > 0 ||
+	       recv(tap[1], buffer, sizeof(buffer), 0) > 0 ||
 	       recv(notice[0], buffer, sizeof(buffer), 0) > 0)
 		;
 	memset(&device, 0, sizeof(device));
@@ -620,7 +624,8 @@ static void start(void)
 	lan_end = tap[1];
 	pthread_mutex_init(&device.lock, NULL);
 	insist(peers_init(&device.peers, 5) == 0);
-	confirm_init(&confirm, &device.peers, &device.mac, ATTACH_PATCH, &key, &calls, NULL, clock_now);
+	confirm_init(&confirm, &device.peers, &device.mac, ATTACH_PATCH, &key, &calls, NULL,
+		     clock_now);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

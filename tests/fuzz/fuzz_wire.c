@@ -140,8 +140,8 @@ static void fuzz_record(const uint8_t *data, size_t size)
 		check_name(target, data + 6, size - 6);
 	if (!size)
 		return;
-	if (record_read_address(types[data[0] % 3], data + 1, size - 1, data[0] & 0x80 ? 1 : 7, 6066,
-				&address))
+	if (record_read_address(types[data[0] % 3], data + 1, size - 1, data[0] & 0x80 ? 1 : 7,
+				6066, &address))
 		return;
 	insist(!IN6_IS_ADDR_UNSPECIFIED(ip) && !IN6_IS_ADDR_MULTICAST(ip));
 	if (!(data[0] & 0x80))

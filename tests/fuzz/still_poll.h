@@ -30,7 +30,7 @@ static struct AvahiWatch still_watch[STILL_MAX];
 static struct AvahiTimeout still_timeout[STILL_MAX];
 
 unseen static AvahiWatch *still_watch_new(const AvahiPoll *api, int fd, AvahiWatchEvent events,
-				   AvahiWatchCallback callback, void *user)
+					  AvahiWatchCallback callback, void *user)
 {
 	(void)api;
 	for (int i = 0; i < STILL_MAX; i++) {
@@ -60,7 +60,7 @@ unseen static void still_watch_free(AvahiWatch *watch)
 }
 
 unseen static AvahiTimeout *still_timeout_new(const AvahiPoll *api, const struct timeval *at,
-				       AvahiTimeoutCallback callback, void *user)
+					      AvahiTimeoutCallback callback, void *user)
 {
 	(void)api;
 	for (int i = 0; i < STILL_MAX; i++) {

@@ -38,20 +38,20 @@ int __openat_2(int directory, const char *path, int flags);
 int __openat64_2(int directory, const char *path, int flags);
 ssize_t __read_chk(int fd, void *buffer, size_t size, size_t room);
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
-int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-		const sigset_t *mask, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+		size_t room);
 
 #define CARD "/dev/sheep_net"
 #define LINK "auto-p2p"
 
-#define CHECK(what)                                                                               \
-	do {                                                                                      \
-		if (!(what)) {                                                                    \
-			printf("%s:%d: not true: %s (errno %d)\n", __func__, __LINE__, #what,     \
-			       errno);                                                            \
-			fflush(stdout);                                                           \
-			_exit(1);                                                                 \
-		}                                                                                 \
+#define CHECK(what)                                                                                \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			printf("%s:%d: not true: %s (errno %d)\n", __func__, __LINE__, #what,      \
+			       errno);                                                             \
+			fflush(stdout);                                                            \
+			_exit(1);                                                                  \
+		}                                                                                  \
 	} while (0)
 
 static uint8_t mac[6];
@@ -722,7 +722,8 @@ void *realloc(void *old, size_t size)
 static void on_usr2(int number)
 {
 	(void)number;
-	/* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): only poll() and read() are interrupted */
+	/* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): only poll() and read() are
+	 * interrupted */
 	dprintf(STDOUT_FILENO, "%ld allocations in %ld frames\n", allocations, frames);
 }
 

@@ -53,6 +53,7 @@ int clone(int (*run)(void *argument), void *stack, int flags, void *argument, ..
 
 	if (!call)
 		abort();
+	dlclose(library); /* which is there as long as the process */
 	va_start(more, argument);
 	pid = va_arg(more, pid_t *); /* only looked at where the flags say that there is one */
 	va_end(more);

@@ -4,8 +4,8 @@
  * preloaded. It is the first to be initialised, by the linker's flag, and asks for memory.
  *
  * Else whoever asks first wakes it, and that is libgpg-error of the emulator's toolkit, from within
- * bindtextdomain(): that holds a lock which the sanitizer, looking for functions that are not there,
- * lets go in dlerror(); and the next one to want the lock waits for ever.
+ * bindtextdomain(): that holds a lock which the sanitizer, looking for functions that are not
+ * there, lets go in dlerror(); and the next one to want the lock waits for ever.
  */
 #include <stdlib.h>
 

@@ -5,15 +5,15 @@
  *
  * Must be root: a setuid program keeps its privilege under a tracer that has CAP_SYS_PTRACE. It is
  * steered by messages on descriptor 0, a SOCK_SEQPACKET socket (tests/lib/tracer.py has the other
- * end); each command is answered by one event. SIGALRM, by which the helper bounds its life, is only
- * passed on where this program has an argument.
+ * end); each command is answered by one event. SIGALRM, by which the helper bounds its life, is
+ * only passed on where this program has an argument.
  *
  *   start UID GID GROUPS FD ARGV...   become that user, execute, stop before the first call
  *                         afterwards; FD is one end of a new socket pair made by that user, whose
  *                         other end stays here. GROUPS are numbers with commas, or "-".
- *   serve UID GID GROUPS USER PROGRAM WORD...   likewise, as a service manager would: that user asks
- *                         by the words, over a connection that is descriptor 0 of PROGRAM --socket,
- *                         which is USER, with CAP_NET_ADMIN alone
+ *   serve UID GID GROUPS USER PROGRAM WORD...   likewise, as a service manager would: that user
+ *                         asks by the words, over a connection that is descriptor 0 of
+ *                         PROGRAM --socket, which is USER, with CAP_NET_ADMIN alone
  *   to N                  go on to before call number N; 0 is the first one
  *   until NR FD           go on to before a call number NR whose first argument is FD (-1: any)
  *   fail ERRNO            this call is not made and returns ERRNO, the rest runs to its end

@@ -42,7 +42,7 @@ static struct {
 	size_t refusals;
 	uint8_t answer[400000] __attribute__((aligned(8))); /* what was not read yet */
 	size_t len, at;
-	bool interrupted; /* what is listed changes meanwhile, always */
+	bool interrupted;	 /* what is listed changes meanwhile, always */
 	unsigned int asked[256]; /* requests of each type */
 } kernel;
 
@@ -142,7 +142,8 @@ static inline void kernel_answer_done(const struct nlmsghdr *request)
 	struct {
 		struct nlmsghdr header;
 		int32_t result;
-	} answer = { { .nlmsg_len = sizeof(answer), .nlmsg_type = NLMSG_DONE,
+	} answer = { { .nlmsg_len = sizeof(answer),
+		       .nlmsg_type = NLMSG_DONE,
 		       .nlmsg_flags = NLM_F_MULTI },
 		     0 };
 
@@ -224,8 +225,7 @@ ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_
 	while (kernel.at + len < kernel.len) {
 		const struct nlmsghdr *next = (void *)(kernel.answer + kernel.at + len);
 
-		if (len + MNL_ALIGN(next->nlmsg_len) > size ||
-		    next->nlmsg_seq != first->nlmsg_seq)
+		if (len + MNL_ALIGN(next->nlmsg_len) > size || next->nlmsg_seq != first->nlmsg_seq)
 			break;
 		len += MNL_ALIGN(next->nlmsg_len);
 	}

@@ -367,9 +367,9 @@ START_TEST(test_frames_for_others_from_us_or_broken_are_refused)
 	control_encode(&c, frame);
 	ck_assert_int_eq(confirm_frame(&node[0].confirm, frame, CONTROL_LEN, &node[1].at[0], now),
 			 -EINVAL);
-	ck_assert_int_eq(confirm_frame(&node[2].confirm, frame, CONTROL_LEN - 1, &node[1].at[0],
-				       now),
-			 -EINVAL);
+	ck_assert_int_eq(
+		confirm_frame(&node[2].confirm, frame, CONTROL_LEN - 1, &node[1].at[0], now),
+		-EINVAL);
 	c.source = mac_of(0);
 	forge(&c, 0, &node[1].at[0], -EINVAL);
 	ck_assert_uint_eq(node[0].news[CONFIRM_TWIN], 1);

@@ -17,8 +17,7 @@ enum { CARD = 7, LAN = 9 };
 static struct nlmsghdr *tell_qdisc(int index, uint32_t parent, const char *kind)
 {
 	const struct tcmsg header = { .tcm_ifindex = index, .tcm_parent = parent };
-	struct nlmsghdr *qdisc =
-		kernel_tell(RTM_GETQDISC, RTM_NEWQDISC, &header, sizeof(header));
+	struct nlmsghdr *qdisc = kernel_tell(RTM_GETQDISC, RTM_NEWQDISC, &header, sizeof(header));
 
 	if (kind)
 		mnl_attr_put_strz(qdisc, TCA_KIND, kind);
@@ -170,12 +169,11 @@ START_TEST(test_filter_with_actions_stands_only_if_nothing_is_odd)
 
 	for (enum oddity odd = NOTHING_ODD; odd < ODDITIES; odd++) {
 		tell_filter(&program, true, odd);
-		ck_assert_msg(tc_stands(&kernel_nl, place, PROGRAM_SOURCE, &guest,
-					copy_and_take) == (odd == NOTHING_ODD),
+		ck_assert_msg(tc_stands(&kernel_nl, place, PROGRAM_SOURCE, &guest, copy_and_take) ==
+				      (odd == NOTHING_ODD),
 			      "oddity %d", odd);
-		ck_assert_int_eq(tc_ensure(&kernel_nl, place, PROGRAM_SOURCE, &guest,
-					   copy_and_take),
-				 0);
+		ck_assert_int_eq(
+			tc_ensure(&kernel_nl, place, PROGRAM_SOURCE, &guest, copy_and_take), 0);
 		ck_assert_uint_eq(kernel.asked[RTM_NEWTFILTER], odd != NOTHING_ODD);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_uplink.c: which card becomes the uplink, and how guests get there: for wireless cards,
- * bonds and odd routes, of which machines that run tests have few.
+ * test_helper_uplink.c: which card becomes the uplink, and how guests get there: for wireless
+ * cards, bonds and odd routes, of which machines that run tests have few.
  */
 #include <linux/nl80211.h>
 
@@ -41,8 +41,7 @@ static struct nlmsghdr *tell_route(int index, uint32_t metric)
 static void tell_wireless(int error)
 {
 	const struct genlmsghdr header = { .cmd = CTRL_CMD_NEWFAMILY };
-	struct nlmsghdr *family =
-		kernel_tell(GENL_ID_CTRL, GENL_ID_CTRL, &header, sizeof(header));
+	struct nlmsghdr *family = kernel_tell(GENL_ID_CTRL, GENL_ID_CTRL, &header, sizeof(header));
 
 	mnl_attr_put_strz(family, CTRL_ATTR_FAMILY_NAME, NL80211_GENL_NAME);
 	mnl_attr_put_u16(family, CTRL_ATTR_FAMILY_ID, WIRELESS_FAMILY);
@@ -208,8 +207,7 @@ START_TEST(test_wireless_cards_are_not_taken_for_idle_ones)
 	tell_card(WLAN, "wlan0", true);
 	tell_wireless(0);
 	check_plan(ATTACH_NONE, 0);
-	ck_assert_str_eq(plan.why,
-			 "there is no network card with a default route or a carrier");
+	ck_assert_str_eq(plan.why, "there is no network card with a default route or a carrier");
 	ck_assert_str_eq(plan.chosen, "");
 }
 END_TEST

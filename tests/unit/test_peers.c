@@ -164,7 +164,8 @@ END_TEST
 
 /*
  * Kilobytes that this process alone has written, in heap and mappings; heap that is free not
- * counted, and no pages of programs and libraries either, of which as many come as the kernel likes.
+ * counted, and no pages of programs and libraries either, of which as many come as the kernel
+ * likes.
  */
 static long private_kilobytes(void)
 {
@@ -199,7 +200,8 @@ START_TEST(test_memory_is_128_bytes_for_each_peer_there_is)
 		for (; n < count[i]; n++)
 			add_proven(n, 0);
 		more = private_kilobytes() - before;
-		ck_assert_msg(more <= (128 * count[i] + 1023) / 1024 + 40, "%ld kB for %u", more, n);
+		ck_assert_msg(more <= (128 * count[i] + 1023) / 1024 + 40, "%ld kB for %u", more,
+			      n);
 	}
 }
 END_TEST

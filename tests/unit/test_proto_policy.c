@@ -108,7 +108,8 @@ START_TEST(test_rule_that_is_not_understood)
 	check_bad("allow user odd", "1: 'odd' is no user in /etc/passwd and no number");
 	check_bad("allow user netdev", "1: 'netdev' is no user in /etc/passwd and no number");
 	check_bad("allow group mac", "1: 'mac' is no group in /etc/group and no number");
-	check_bad("allow user 4294967295", "1: '4294967295' is no user in /etc/passwd and no number");
+	check_bad("allow user 4294967295",
+		  "1: '4294967295' is no user in /etc/passwd and no number");
 	check_bad("allow all\nperhaps all", "2: 'perhaps' is not understood");
 	check_bad("Allow all", "1: 'Allow' is not understood");
 	/* what stood before that line allows nobody any more */

@@ -12,11 +12,20 @@ static size_t len_of(const char *text, size_t left)
 
 START_TEST(test_characters_of_every_length_are_taken_at_both_ends_of_their_range)
 {
+	/* clang-format off: a row for each kind */
 	static const char *const good[] = {
-		" ",		"~",		    "\xc2\xa0",		"\xdf\xbf",
-		"\xe0\xa0\x80", "\xed\x9f\xbf",	    "\xee\x80\x80",	"\xef\xbf\xbf",
-		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+		" ",
+		"~",
+		"\xc2\xa0",
+		"\xdf\xbf",
+		"\xe0\xa0\x80",
+		"\xed\x9f\xbf",
+		"\xee\x80\x80",
+		"\xef\xbf\xbf",
+		"\xf0\x90\x80\x80",
+		"\xf4\x8f\xbf\xbf",
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < COUNT(good); i++) {
 		size_t len = strlen(good[i]);
@@ -48,14 +57,25 @@ END_TEST
 
 START_TEST(test_what_is_not_utf8_is_none)
 {
+	/* clang-format off: a row for each kind */
 	static const char *const bad[] = {
-		"\x80", "\xbf",				   /* a middle alone */
-		"\xc0\xaf", "\xc1\xbf",			   /* two bytes for one */
-		"\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",	   /* three for two, four for three */
-		"\xed\xa0\x80", "\xed\xbf\xbf",		   /* surrogates */
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", /* beyond U+10FFFF */
-		"\xc3(", "\xe2\x82(", "\xe2(\xac", "\xf0\x9f\x98(", /* another middle */
+		"\x80",
+		"\xbf", /* a middle alone */
+		"\xc0\xaf",
+		"\xc1\xbf", /* two bytes for one */
+		"\xe0\x9f\xbf",
+		"\xf0\x8f\xbf\xbf", /* three for two, four for three */
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf", /* surrogates */
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xff", /* beyond U+10FFFF */
+		"\xc3(",
+		"\xe2\x82(",
+		"\xe2(\xac",
+		"\xf0\x9f\x98(", /* another middle */
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < COUNT(bad); i++)
 		ck_assert_uint_eq(len_of(bad[i], strlen(bad[i])), 0);

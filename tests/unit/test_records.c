@@ -245,12 +245,12 @@ START_TEST(test_own_address_records)
 }
 END_TEST
 
-/* A response: a question, an address by a name of its own, and a TXT record by a pointer to that. */
+/* A response: a question, an address by a name, and a TXT record by a pointer to that. */
 static const uint8_t response[] = {
-	0, 0, 0x84, 0, 0, 1, 0, 1, 0, 0, 0, 1,		   /* counts: 1, 1, 0, 1 */
-	1, 'a', 5, 'l', 'o', 'c', 'a', 'l', 0, 0, 1, 0, 1, /* to byte 25 */
-	0xc0, 12, 0, 1, 0x80, 1, 0, 0, 0, 120, 0, 4, 10, 9, 0, 1,   /* to byte 41 */
-	1, 'b', 0xc0, 14, 0, 16, 0, 1, 0, 0, 0, 120, 0, 4, 2, 'x', 'y', 0,
+	0,    0,   0x84, 0,   0,    1,	 0,   1,   0, 0,   0, 1,      /* counts: 1, 1, 0, 1 */
+	1,    'a', 5,	 'l', 'o',  'c', 'a', 'l', 0, 0,   1, 0,   1, /* to byte 25 */
+	0xc0, 12,  0,	 1,   0x80, 1,	 0,   0,   0, 120, 0, 4,   10, 9, 0, 1, /* to byte 41 */
+	1,    'b', 0xc0, 14,  0,    16,	 0,   1,   0, 0,   0, 120, 0,  4, 2, 'x', 'y', 0,
 };
 
 enum { QUESTION = 12, FIRST = 25, SECOND = 41, DATA = SECOND + 14 };
@@ -284,7 +284,7 @@ START_TEST(test_message_has_names_that_end_in_it)
 		unsigned int at;
 		uint8_t byte;
 	} wrong[] = {
-		{ QUESTION, 63 },  { QUESTION, 64 }, { QUESTION, 0xbf }, { FIRST, 0x80 },
+		{ QUESTION, 63 },    { QUESTION, 64 },	   { QUESTION, 0xbf },	 { FIRST, 0x80 },
 		{ SECOND, 200 - 1 }, { SECOND + 2, 0x7f }, { QUESTION + 2, 60 },
 	};
 	uint8_t message[sizeof(response)];
