@@ -722,8 +722,7 @@ void *realloc(void *old, size_t size)
 static void on_usr2(int number)
 {
 	(void)number;
-	/* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): only poll() and read() are
-	 * interrupted */
+	/* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): only interrupts poll() and read() */
 	dprintf(STDOUT_FILENO, "%ld allocations in %ld frames\n", allocations, frames);
 }
 
