@@ -722,7 +722,7 @@ void *realloc(void *old, size_t size)
 static void on_usr2(int number)
 {
 	(void)number;
-	/* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): only interrupts poll() and read() */
+	/* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): it only interrupts poll() */
 	dprintf(STDOUT_FILENO, "%ld allocations in %ld frames\n", allocations, frames);
 }
 
