@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * drop.c: see drop.h. Relies on libcap-ng, and keeps to it although capset() would be faster by
- * some 50 us: see "Libraries" in CONTRIBUTING.md. uid 0 without capabilities still owns root's
+ * some 70 us: see "Libraries" in CONTRIBUTING.md. uid 0 without capabilities still owns root's
  * files, so it must go too; and what was dropped is never believed, but read back from the kernel.
  */
 #include "drop.h"
