@@ -14,6 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "suite.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A copy of @len bytes, at most a page, behind which nothing can be read. Never freed. */
@@ -35,17 +37,11 @@ static inline int run_tests(const char *name, const TTest *const tests[], size_t
 {
 	Suite *suite = suite_create(name);
 	TCase *cases = tcase_create(name);
-	SRunner *runner;
-	int failed;
 
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(cases, tests[i]);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "confirm.h"
 #include "frame.h"
+#include "suite.h"
 
 #define NODES	  4
 #define ADDRESSES 3
@@ -799,8 +800,6 @@ int main(void)
 {
 	Suite *suite = suite_create("confirm");
 	TCase *cases = tcase_create("confirm");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_one_announcement_makes_both_sides_proven);
@@ -838,9 +837,5 @@ int main(void)
 	tcase_add_test(cases, test_change_of_attachment_is_told_to_all_at_once);
 	tcase_add_test(cases, test_forged_hello_cannot_claim_a_tap);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 
 #include "discovery_clock.h"
 #include "loop.h"
+#include "suite.h"
 
 static struct {
 	struct loop *loop;
@@ -127,17 +128,11 @@ int main(void)
 {
 	Suite *suite = suite_create("discovery_clock");
 	TCase *cases = tcase_create("clock");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_set_timeout(cases, 0); /* check's own clock would be ours */
 	tcase_add_test(cases, test_jumps_are_told_each_once);
 	tcase_add_test(cases, test_corrections_are_not_told);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -16,6 +16,7 @@
 #include "discovery_directory.h"
 #include "discovery_known.h"
 #include "loop.h"
+#include "suite.h"
 
 #define ASKED_MAX 2048
 
@@ -585,8 +586,6 @@ int main(void)
 {
 	Suite *suite = suite_create("discovery_directory");
 	TCase *cases = tcase_create("directory");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_guest_is_put_together_from_five_records);
@@ -610,9 +609,5 @@ int main(void)
 	tcase_add_test(cases, test_refused_question_is_asked_again);
 	tcase_add_test(cases, test_questions_are_asked_again_of_a_new_driver);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "discovery_known.h"
+#include "suite.h"
 
 static struct known *known;
 static char told[4096]; /* "+1@5 " for guest 1 found at address 5, "-1 " for lost */
@@ -197,8 +198,6 @@ int main(void)
 {
 	Suite *suite = suite_create("discovery_known");
 	TCase *cases = tcase_create("known");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_new_addresses_are_told_once);
@@ -210,9 +209,5 @@ int main(void)
 	tcase_add_test(cases, test_replay_tells_all_and_changes_nothing);
 	tcase_add_test(cases, test_guests_and_addresses_are_bounded);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include <sys/time.h>
 
 #include "discovery_network.h"
+#include "suite.h"
 
 #define TIMEOUTS_MAX 16
 
@@ -448,8 +449,6 @@ int main(void)
 {
 	Suite *suite = suite_create("discovery_network");
 	TCase *cases = tcase_create("network");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_daemon_that_answers_is_used_alone);
@@ -465,9 +464,5 @@ int main(void)
 	tcase_add_test(cases, test_own_stack_that_begins_anew_is_asked_again);
 	tcase_add_test(cases, test_missing_libraries_are_said);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

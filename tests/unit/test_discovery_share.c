@@ -17,6 +17,7 @@
 
 #include "discovery_share.h"
 #include "loop.h"
+#include "suite.h"
 
 static struct {
 	struct loop *loop;
@@ -312,8 +313,6 @@ int main(void)
 {
 	Suite *suite = suite_create("discovery_share");
 	TCase *cases = tcase_create("share");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_one_has_the_share_and_others_link_to_it);
@@ -327,9 +326,5 @@ int main(void)
 	tcase_add_test(cases, test_messages_survive_both_ways);
 	tcase_add_test(cases, test_state_is_one_line_or_no_message);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -4,10 +4,10 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ether_option.h"
+#include "suite.h"
 
 static const char *const others[] = {
 	"",	 "eth0",  "tun",   "tap0",     "slirp",	    "vde",   "automatic",    "AUTO",
@@ -121,8 +121,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ether_option");
 	TCase *cases = tcase_create("ether_option");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(cases, test_other_values_are_not_ours, 0,
 			    sizeof(others) / sizeof(others[0]));
@@ -131,9 +129,5 @@ int main(void)
 	tcase_add_test(cases, test_errors_are_one_printable_line);
 	tcase_add_test(cases, test_null_is_not_ours);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

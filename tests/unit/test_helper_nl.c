@@ -6,10 +6,10 @@
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "nl.h"
+#include "suite.h"
 
 static struct nl nl;
 static int error;
@@ -76,14 +76,8 @@ int main(void)
 {
 	Suite *suite = suite_create("helper_nl");
 	TCase *cases = tcase_create("nl");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(cases, test_an_errors_number_comes_back_negative_whatever_was_answered);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

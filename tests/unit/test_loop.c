@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "suite.h"
 
 struct run {
 	struct loop *loop;
@@ -322,8 +323,6 @@ int main(void)
 {
 	Suite *suite = suite_create("loop");
 	TCase *cases = tcase_create("loop");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_watch_is_called_when_readable);
@@ -340,9 +339,5 @@ int main(void)
 	tcase_add_test(cases, test_child_is_freed_of_what_is_watched);
 	tcase_add_test(cases, test_loop_does_not_spin);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "bytes.h"
 #include "peers.h"
+#include "suite.h"
 
 static struct peers peers;
 
@@ -340,8 +341,6 @@ int main(void)
 {
 	Suite *suite = suite_create("peers");
 	TCase *cases = tcase_create("peers");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_what_was_added_is_found_until_removed);
@@ -359,9 +358,5 @@ int main(void)
 	tcase_add_test(cases, test_link_local_addresses_differ_by_scope);
 	tcase_add_test(cases, test_prefixes);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

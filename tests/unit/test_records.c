@@ -5,12 +5,12 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
 #include "proto_test.h"
 #include "records.h"
+#include "suite.h"
 
 static const struct txt sample = {
 	.mac = { { 0xb2, 0x00, 0x11, 0x22, 0x33, 0x44 } },
@@ -352,8 +352,6 @@ int main(void)
 {
 	Suite *suite = suite_create("records");
 	TCase *cases = tcase_create("records");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(cases, test_name_survives_both_ways);
 	tcase_add_test(cases, test_name_on_the_wire);
@@ -372,9 +370,5 @@ int main(void)
 	tcase_add_test(cases, test_message_has_no_records_that_cost_more_than_they_are_worth);
 	tcase_add_test(cases, test_message_has_no_string_beyond_its_record);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -3,9 +3,9 @@
  * test_route.c: who gets which frame, row by row.
  */
 #include <check.h>
-#include <stdlib.h>
 
 #include "route.h"
+#include "suite.h"
 
 static const struct mac own = { { 0xb2, 1, 2, 3, 0, 0 } };
 static const struct mac same_host = { { 0xb2, 1, 2, 3, 0, 1 } };
@@ -144,8 +144,6 @@ int main(void)
 {
 	Suite *suite = suite_create("route");
 	TCase *cases = tcase_create("route");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(cases, test_each_frame_goes_where_the_table_says, 0,
 			    sizeof(rows) / sizeof(rows[0]));
@@ -154,9 +152,5 @@ int main(void)
 			    sizeof(reaches) / sizeof(reaches[0]));
 	tcase_add_test(cases, test_every_reason_has_its_own_name);
 	suite_add_tcase(suite, cases);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

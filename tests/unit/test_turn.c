@@ -3,8 +3,8 @@
  * test_turn.c: how often a source is asked for frames, which is what bt_receive() costs.
  */
 #include <check.h>
-#include <stdlib.h>
 
+#include "suite.h"
 #include "turn.h"
 
 #define SOURCES 3
@@ -109,8 +109,6 @@ int main(void)
 {
 	Suite *s = suite_create("turn");
 	TCase *t = tcase_create("turn");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_test(t, test_turn_lone_frames_soon_cost_one_call_each);
@@ -118,8 +116,5 @@ int main(void)
 	tcase_add_test(t, test_turn_pairs_are_never_taken_for_lone);
 	tcase_add_test(t, test_turn_busy_source_gives_way);
 	tcase_add_test(t, test_turn_dropped_frames_do_not_count_as_given);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "suite.h"
 #include "wait.h"
 
 static struct wait w;
@@ -204,8 +204,6 @@ int main(void)
 {
 	Suite *s = suite_create("wait");
 	TCase *t = tcase_create("wait");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, start, end);
@@ -217,8 +215,5 @@ int main(void)
 	tcase_add_test(t, test_wait_counts_no_cancelled_thread);
 	tcase_add_test(t, test_wait_ends_for_all);
 	tcase_add_test(t, test_wait_end_says_who_stays);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }
