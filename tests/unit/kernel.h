@@ -100,6 +100,16 @@ static inline struct nlmsghdr *kernel_link(int index, const char *name, unsigned
 	return message;
 }
 
+static inline struct nlmsghdr *kernel_qdisc(int index, uint32_t parent, const char *kind)
+{
+	const struct tcmsg header = { .tcm_ifindex = index, .tcm_parent = parent };
+	struct nlmsghdr *qdisc = kernel_tell(RTM_GETQDISC, RTM_NEWQDISC, &header, sizeof(header));
+
+	if (kind)
+		mnl_attr_put_strz(qdisc, TCA_KIND, kind);
+	return qdisc;
+}
+
 static inline void kernel_kind(struct nlmsghdr *link, const char *kind, const char *port_of)
 {
 	struct nlattr *info = mnl_attr_nest_start(link, IFLA_LINKINFO);

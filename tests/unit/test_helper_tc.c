@@ -14,29 +14,19 @@
 
 enum { CARD = 7, LAN = 9 };
 
-static struct nlmsghdr *tell_qdisc(int index, uint32_t parent, const char *kind)
-{
-	const struct tcmsg header = { .tcm_ifindex = index, .tcm_parent = parent };
-	struct nlmsghdr *qdisc = kernel_tell(RTM_GETQDISC, RTM_NEWQDISC, &header, sizeof(header));
-
-	if (kind)
-		mnl_attr_put_strz(qdisc, TCA_KIND, kind);
-	return qdisc;
-}
-
 START_TEST(test_clsact_is_there_or_something_is_in_its_way)
 {
 	kernel_reset();
 	ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), 0);
 	kernel_tell(RTM_GETQDISC, RTM_NEWQDISC, "cut", 4);
-	tell_qdisc(CARD, TC_H_CLSACT, "clsact")->nlmsg_type = RTM_DELQDISC;
-	tell_qdisc(LAN, TC_H_CLSACT, "ingress");
-	tell_qdisc(CARD, TC_H_ROOT, "fq_codel");
+	kernel_qdisc(CARD, TC_H_CLSACT, "clsact")->nlmsg_type = RTM_DELQDISC;
+	kernel_qdisc(LAN, TC_H_CLSACT, "ingress");
+	kernel_qdisc(CARD, TC_H_ROOT, "fq_codel");
 	ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), 0);
-	tell_qdisc(CARD, TC_H_CLSACT, "clsact");
+	kernel_qdisc(CARD, TC_H_CLSACT, "clsact");
 	ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), 1);
 	ck_assert_int_eq(tc_has_clsact(&kernel_nl, LAN), -EEXIST);
-	tell_qdisc(CARD, TC_H_CLSACT, NULL); /* none that we know */
+	kernel_qdisc(CARD, TC_H_CLSACT, NULL); /* none that we know */
 	ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), -EEXIST);
 	kernel_refuse(RTM_GETQDISC, -EPERM);
 	ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), -EPERM);
@@ -49,10 +39,10 @@ START_TEST(test_clsact_with_a_block_of_several_cards_is_not_ours_to_use)
 
 	for (size_t i = 0; i < COUNT(blocks); i++) {
 		kernel_reset();
-		mnl_attr_put_u32(tell_qdisc(CARD, TC_H_CLSACT, "clsact"), blocks[i], 0);
+		mnl_attr_put_u32(kernel_qdisc(CARD, TC_H_CLSACT, "clsact"), blocks[i], 0);
 		ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), 1);
 		kernel_reset();
-		mnl_attr_put_u32(tell_qdisc(CARD, TC_H_CLSACT, "clsact"), blocks[i], 3);
+		mnl_attr_put_u32(kernel_qdisc(CARD, TC_H_CLSACT, "clsact"), blocks[i], 3);
 		ck_assert_int_eq(tc_has_clsact(&kernel_nl, CARD), -EOPNOTSUPP);
 	}
 }
@@ -262,11 +252,11 @@ START_TEST(test_only_an_empty_clsact_is_removed)
 	kernel_reset();
 	ck_assert_int_eq(tc_remove_empty_clsact(&kernel_nl, CARD), 0);
 	ck_assert_uint_eq(kernel.asked[RTM_DELQDISC], 0);
-	tell_qdisc(CARD, TC_H_CLSACT, "ingress");
+	kernel_qdisc(CARD, TC_H_CLSACT, "ingress");
 	ck_assert_int_eq(tc_remove_empty_clsact(&kernel_nl, CARD), 0);
 	ck_assert_uint_eq(kernel.asked[RTM_DELQDISC], 0);
 	kernel_reset();
-	tell_qdisc(CARD, TC_H_CLSACT, "clsact");
+	kernel_qdisc(CARD, TC_H_CLSACT, "clsact");
 	ck_assert_int_eq(tc_remove_empty_clsact(&kernel_nl, CARD), 0);
 	ck_assert_uint_eq(kernel.asked[RTM_GETTFILTER], 2);
 	ck_assert_uint_eq(kernel.asked[RTM_DELQDISC], 1);
@@ -287,9 +277,9 @@ START_TEST(test_clsact_that_another_was_faster_to_make_is_as_good)
 	kernel_reset();
 	ck_assert_int_eq(tc_ensure_clsact(&kernel_nl, CARD), 0);
 	kernel_refuse(RTM_NEWQDISC, -EEXIST);
-	tell_qdisc(CARD, TC_H_CLSACT, "clsact");
+	kernel_qdisc(CARD, TC_H_CLSACT, "clsact");
 	ck_assert_int_eq(tc_ensure_clsact(&kernel_nl, CARD), 0);
-	tell_qdisc(CARD, TC_H_CLSACT, "ingress");
+	kernel_qdisc(CARD, TC_H_CLSACT, "ingress");
 	ck_assert_int_eq(tc_ensure_clsact(&kernel_nl, CARD), -EEXIST);
 	kernel.refused[0].error = -ENODEV;
 	ck_assert_int_eq(tc_ensure_clsact(&kernel_nl, CARD), -ENODEV);

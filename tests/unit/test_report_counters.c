@@ -10,16 +10,6 @@
 
 enum { CARD = 7, LAN = 9 };
 
-static struct nlmsghdr *tell_qdisc(int index, uint32_t parent, const char *kind)
-{
-	const struct tcmsg header = { .tcm_ifindex = index, .tcm_parent = parent };
-	struct nlmsghdr *qdisc = kernel_tell(RTM_GETQDISC, RTM_NEWQDISC, &header, sizeof(header));
-
-	if (kind)
-		mnl_attr_put_strz(qdisc, TCA_KIND, kind);
-	return qdisc;
-}
-
 /* After the drops of a queue: of another kind, cut short, and as the kernel tells it. */
 static void put_stats(struct nlmsghdr *qdisc, uint32_t drops)
 {
@@ -82,17 +72,17 @@ START_TEST(test_drops_are_counted_by_clsact_alone)
 	kernel_link(CARD, "card", IFF_UP);
 	kernel_link(LAN, "lan", IFF_UP);
 	kernel_tell(RTM_GETQDISC, RTM_NEWQDISC, "cut", 4);
-	put_stats(tell_qdisc(CARD, TC_H_ROOT, "clsact"), 3);
-	put_stats(tell_qdisc(CARD, TC_H_CLSACT, NULL), 4);
-	put_stats(tell_qdisc(CARD, TC_H_CLSACT, "clsact"), 6);
+	put_stats(kernel_qdisc(CARD, TC_H_ROOT, "clsact"), 3);
+	put_stats(kernel_qdisc(CARD, TC_H_CLSACT, NULL), 4);
+	put_stats(kernel_qdisc(CARD, TC_H_CLSACT, "clsact"), 6);
 	kernel.told[kernel.count - 1].message->nlmsg_type = RTM_DELQDISC;
-	put_stats(tell_qdisc(LAN, TC_H_CLSACT, "ingress"), 5);
-	tell_qdisc(CARD, TC_H_CLSACT, "clsact");
+	put_stats(kernel_qdisc(LAN, TC_H_CLSACT, "ingress"), 5);
+	kernel_qdisc(CARD, TC_H_CLSACT, "clsact");
 	ck_assert_int_eq(read_of(LAN), 0);
 	ck_assert_uint_eq(counters.dropped, 0);
 	ck_assert_int_eq(read_of(CARD), 0);
 	ck_assert_uint_eq(counters.dropped, 0);
-	put_stats(tell_qdisc(CARD, TC_H_CLSACT, "clsact"), 5);
+	put_stats(kernel_qdisc(CARD, TC_H_CLSACT, "clsact"), 5);
 	ck_assert_int_eq(read_of(CARD), 0);
 	ck_assert_uint_eq(counters.dropped, 5);
 	kernel_refuse(RTM_GETQDISC, -EPERM);
