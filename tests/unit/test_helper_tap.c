@@ -97,6 +97,7 @@ START_TEST(test_taps_are_found_by_their_one_name)
 	tell_tap(7, "tap0", "tun");
 	tell_tap(8, "btap3e8-1", "dummy");
 	tell_tap(9, "btap3e9-f", "tun");
+	tell_tap(10, "btap1000003e8-0", "tun"); /* of no user: 33 bits */
 	ck_assert_int_eq(tap_list(&kernel_nl, HOST, &taps), 0);
 	ck_assert_uint_eq(taps.count, 2);
 	ck_assert(taps.tap[0].index == 2 && taps.tap[0].uid == 1000 && taps.tap[0].slot == 0);
