@@ -273,47 +273,9 @@ static void quiet(void)
 	close(fd);
 }
 
-static void *wait_for_ever(void *argument)
-{
-	struct pollfd p = { *(int *)argument, POLLIN, 0 };
-
-	for (;;)
-		poll(&p, 1, -1);
-	return NULL;
-}
-
-static void cancelled(void)
-{
-	int before = open_files();
-	pthread_t thread;
-	void *result;
-
-	for (int i = 0; i < 20; i++) {
-		int fd = card();
-
-		CHECK(pthread_create(&thread, NULL, wait_for_ever, &fd) == 0);
-		if (i % 2)
-			usleep(2000);
-		CHECK(pthread_cancel(thread) == 0);
-		CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
-		CHECK(works(fd) && close(fd) == 0);
-		CHECK(open_files() == before); /* nothing waits for that thread to come back */
-	}
-}
-
 static _Atomic pid_t waiting_thread;
 
-static void *wait_until_closed(void *argument)
-{
-	struct pollfd p = { *(int *)argument, POLLIN, 0 };
-
-	waiting_thread = (pid_t)syscall(SYS_gettid);
-	while (poll(&p, 1, -1) < 1 || p.revents == POLLIN)
-		;
-	return (void *)(intptr_t)p.revents;
-}
-
-/* True once the kernel has the thread in a poll: no close() before can be what is tried here. */
+/* True once the kernel has the thread in a poll: nothing done before can be what is tried here. */
 static bool is_in_poll(pid_t thread)
 {
 	long number = -1;
@@ -333,6 +295,53 @@ static bool is_in_poll(pid_t thread)
 	return number == SYS_ppoll;
 }
 
+/* Since waiting_thread was made 0. There is no event for that: it is looked at each millisecond. */
+static void await_poll(void)
+{
+	while (!waiting_thread || !is_in_poll(waiting_thread))
+		usleep(1000);
+}
+
+static void *wait_for_ever(void *argument)
+{
+	struct pollfd p = { *(int *)argument, POLLIN, 0 };
+
+	waiting_thread = (pid_t)syscall(SYS_gettid);
+	for (;;)
+		poll(&p, 1, -1);
+	return NULL;
+}
+
+static void cancelled(void)
+{
+	int before = open_files();
+	pthread_t thread;
+	void *result;
+
+	for (int i = 0; i < 20; i++) {
+		int fd = card();
+
+		waiting_thread = 0;
+		CHECK(pthread_create(&thread, NULL, wait_for_ever, &fd) == 0);
+		if (i % 2) /* else at any moment, on its way there, too */
+			await_poll();
+		CHECK(pthread_cancel(thread) == 0);
+		CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+		CHECK(works(fd) && close(fd) == 0);
+		CHECK(open_files() == before); /* nothing waits for that thread to come back */
+	}
+}
+
+static void *wait_until_closed(void *argument)
+{
+	struct pollfd p = { *(int *)argument, POLLIN, 0 };
+
+	waiting_thread = (pid_t)syscall(SYS_gettid);
+	while (poll(&p, 1, -1) < 1 || p.revents == POLLIN)
+		;
+	return (void *)(intptr_t)p.revents;
+}
+
 /* The card is closed for all, also for who waits for it. */
 static void closed_while_awaited(void)
 {
@@ -345,8 +354,7 @@ static void closed_while_awaited(void)
 
 		waiting_thread = 0;
 		CHECK(pthread_create(&thread, NULL, wait_until_closed, &fd) == 0);
-		while (!waiting_thread || !is_in_poll(waiting_thread))
-			usleep(1000);
+		await_poll();
 		CHECK(close(fd) == 0 && open_files() == before);
 		CHECK(pthread_join(thread, &result) == 0 && (intptr_t)result == POLLNVAL);
 	}
