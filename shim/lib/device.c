@@ -16,6 +16,7 @@
 
 #include "attachment.h"
 #include "capture.h"
+#include "clock.h"
 #include "control_thread.h"
 #include "log.h"
 #include "process.h"
@@ -113,6 +114,7 @@ static struct bt_device *device_new(void)
 		return NULL;
 	d->wait.set = d->tap = d->tunnel.data = d->tunnel.control = d->fast.fd = d->capture = -1;
 	d->notice[0] = d->notice[1] = d->slot.lock = d->slot.directory = -1;
+	d->notice_next = clock_ms_coarse(); /* 0 may be later than now: the clock wraps round */
 	pthread_mutex_init(&d->lock, NULL);
 	if (getrandom(&secret, sizeof(secret), 0) == sizeof(secret) &&
 	    peers_init(&d->peers, secret) == 0)

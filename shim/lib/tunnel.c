@@ -64,14 +64,13 @@ static int socket_bind(const struct tunnel *tunnel, int fd, uint16_t port)
 
 static int bind_data(struct tunnel *tunnel, uint16_t wanted)
 {
-	uint16_t first = wanted ? wanted : TXT_PORT;
-	uint16_t last = wanted ? wanted : TXT_PORT + PORTS_TRIED - 1;
-	int err = -EADDRINUSE;
+	uint16_t port = wanted ? wanted : TXT_PORT;
+	int err, left = wanted ? 1 : PORTS_TRIED;
 
-	for (uint16_t port = first; port <= last && err == -EADDRINUSE; port++) {
+	do {
 		err = socket_bind(tunnel, tunnel->data, port);
-		tunnel->port = port;
-	}
+		tunnel->port = port++;
+	} while (err == -EADDRINUSE && --left);
 	return err;
 }
 

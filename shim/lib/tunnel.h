@@ -67,7 +67,7 @@ int tunnel_send(const struct tunnel *tunnel, const struct tunnel_target *to, con
 		size_t len);
 
 /*
- * Sends one frame to @count targets, at most TUNNEL_BATCH. How many failed; *@error is the first
+ * Sends one frame to @count targets, at most TUNNEL_BATCH. How many failed; *@error is the last
  * failure's errno.
  */
 unsigned int tunnel_send_all(const struct tunnel *tunnel, const struct tunnel_target *to,

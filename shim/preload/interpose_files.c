@@ -40,7 +40,9 @@ static int open_card(int fd, int flags)
 
 static mode_t mode_of(va_list args, int flags)
 {
-	return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	bool makes = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+
+	return makes ? va_arg(args, mode_t) : 0;
 }
 
 INTERPOSE int open(const char *path, int flags, ...)
@@ -143,7 +145,8 @@ INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 	struct bt_device *left = NULL;
 	int result;
 
-	if (!(flags & CLOSE_RANGE_CLOEXEC) && ours_is_owner())
+	/* with any other flag nothing is closed, or the call fails */
+	if (!(flags & ~CLOSE_RANGE_UNSHARE) && ours_is_owner())
 		left = ours_remove(first, last);
 	result = real()->close_range(first, last, flags);
 	bt_close(left);
@@ -176,29 +179,29 @@ INTERPOSE int dup(int fd)
 	return ours(fd) ? added(new) : new;
 }
 
-/* What is the same in dup2() and dup3(): @flags is -1 for dup2(). */
-static int dup_to(int fd, int to, int flags)
+/* What is the same in dup2() and dup3(); @flags is NULL for dup2(). */
+static int dup_to(int fd, int to, const int *flags)
 {
 	bool from_ours = ours(fd), over_ours = ours(to) && fd != to && ours_is_owner();
 	struct bt_device *left = NULL;
 	int new;
 
 	/* not before it is known that the call will not fail for that */
-	if (over_ours && real()->fcntl(fd, F_GETFD) >= 0)
+	if (over_ours && real()->fcntl(fd, F_GETFD) >= 0 && !(flags && *flags & ~O_CLOEXEC))
 		left = ours_remove((unsigned int)to, (unsigned int)to);
-	new = flags < 0 ? real()->dup2(fd, to) : real()->dup3(fd, to, flags);
+	new = flags ? real()->dup3(fd, to, *flags) : real()->dup2(fd, to);
 	bt_close(left);
 	return from_ours && fd != to ? added(new) : new;
 }
 
 INTERPOSE int dup2(int fd, int to)
 {
-	return dup_to(fd, to, -1);
+	return dup_to(fd, to, NULL);
 }
 
 INTERPOSE int dup3(int fd, int to, int flags)
 {
-	return dup_to(fd, to, flags & O_CLOEXEC);
+	return dup_to(fd, to, &flags);
 }
 
 static int after_fcntl(struct ours *card, int command, const void *argument, int result)

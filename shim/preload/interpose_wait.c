@@ -3,7 +3,8 @@
  * interpose_wait.c: the calls that wait for descriptors. Our descriptor is a true one, and once
  * shared the kernel says when it is readable; only poll() for it alone, as emulators have it, is
  * bt_wait(). What is added is that a wait which includes it does not end by a signal (the emulator
- * would take that for the end of its network), and that it is always writable.
+ * would take that for the end of its network) unless it was given a signal mask, as is done by who
+ * wants just that; and that our descriptor is always writable.
  *
  * A thread may be cancelled in here: nothing is held across the wait.
  */
@@ -21,6 +22,7 @@
 
 #define NANOSECONDS 1000000000LL
 #define MILLISECOND 1000000LL
+#define SECONDS_MAX (100LL * 365 * 24 * 3600) /* more are as good as for ever */
 
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
@@ -43,7 +45,13 @@ static long long now(void)
 /* Nanoseconds, or -1 for ever. */
 static long long duration(const struct timespec *t)
 {
-	return t ? t->tv_sec * NANOSECONDS + t->tv_nsec : -1;
+	return t && t->tv_sec < SECONDS_MAX ? t->tv_sec * NANOSECONDS + t->tv_nsec : -1;
+}
+
+/* False for what the kernel refuses. */
+static bool is_valid(const struct timespec *t)
+{
+	return !t || (t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < NANOSECONDS);
 }
 
 /* Of @ns (negative: for ever) that are over at @end. */
@@ -112,7 +120,7 @@ static int add_writable(struct pollfd *fds, nfds_t n, int ready)
 	return ready;
 }
 
-static int poll_shared(struct pollfd *fds, nfds_t n, long long ns)
+static int poll_shared(struct pollfd *fds, nfds_t n, long long ns, const sigset_t *mask)
 {
 	bool writable = wants_writable(fds, n);
 	long long end = ns > 0 ? now() + ns : 0;
@@ -122,8 +130,8 @@ static int poll_shared(struct pollfd *fds, nfds_t n, long long ns)
 	if (writable)
 		ns = 0;
 	do
-		ready = real()->ppoll(fds, n, left(ns, end, &t), NULL);
-	while (ready < 0 && errno == EINTR);
+		ready = real()->ppoll(fds, n, left(ns, end, &t), mask);
+	while (ready < 0 && errno == EINTR && !mask);
 	return writable && ready >= 0 ? add_writable(fds, n, ready) : ready;
 }
 
@@ -154,13 +162,13 @@ static int poll_alone(struct ours *card, struct pollfd *fds, long long ns)
 }
 
 /* True where that was a wait for ours, and *@ready is its result. */
-static bool poll_ours(struct pollfd *fds, nfds_t n, long long ns, int *ready)
+static bool poll_ours(struct pollfd *fds, nfds_t n, long long ns, const sigset_t *mask, int *ready)
 {
 	struct ours *card;
 
 	if (!in_use())
 		return false;
-	card = alone(fds, n, ns);
+	card = mask ? NULL : alone(fds, n, ns);
 	if (card) {
 		*ready = poll_alone(card, fds, ns);
 		if (*ready >= 0 || errno != ENODEV)
@@ -168,7 +176,7 @@ static bool poll_ours(struct pollfd *fds, nfds_t n, long long ns, int *ready)
 	}
 	if (!find_ours(fds, n))
 		return false;
-	*ready = poll_shared(fds, n, ns);
+	*ready = poll_shared(fds, n, ns, mask);
 	return true;
 }
 
@@ -181,27 +189,23 @@ INTERPOSE int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	int ready;
 
-	return poll_ours(fds, n, of_ms(timeout), &ready) ? ready : real()->poll(fds, n, timeout);
+	return poll_ours(fds, n, of_ms(timeout), NULL, &ready) ? ready :
+								 real()->poll(fds, n, timeout);
 }
 
 INTERPOSE int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 {
 	int ready;
 
-	if (n <= room / sizeof(*fds) && poll_ours(fds, n, of_ms(timeout), &ready))
+	if (n <= room / sizeof(*fds) && poll_ours(fds, n, of_ms(timeout), NULL, &ready))
 		return ready;
 	return real()->poll_chk(fds, n, timeout, room);
 }
 
-/* Who gives a mask wants to be interrupted. */
 static bool ppoll_ours(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		       const sigset_t *mask, int *ready)
 {
-	if (!mask)
-		return poll_ours(fds, n, duration(timeout), ready);
-	if (in_use())
-		find_ours(fds, n);
-	return false;
+	return is_valid(timeout) && poll_ours(fds, n, duration(timeout), mask, ready);
 }
 
 INTERPOSE int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
@@ -242,7 +246,8 @@ static bool in_set(int n, const fd_set *set, fd_set *which)
 	return found;
 }
 
-static int select_ours(int n, fd_set *in, fd_set *out, fd_set *except, long long ns)
+static int select_ours(int n, fd_set *in, fd_set *out, fd_set *except, long long ns,
+		       const sigset_t *mask)
 {
 	long long end = ns > 0 ? now() + ns : 0;
 	struct timespec t;
@@ -251,14 +256,14 @@ static int select_ours(int n, fd_set *in, fd_set *out, fd_set *except, long long
 
 	if (in_set(n, out, &writable)) {
 		ns = 0;
-		for (int fd = 0; fd < n; fd++)
+		for (int fd = 0; fd < n && fd < FD_SETSIZE; fd++)
 			if (FD_ISSET(fd, &writable))
 				FD_CLR(fd, out);
 	}
 	/* on an error the kernel leaves the sets as they are */
 	do
-		ready = real()->pselect(n, in, out, except, left(ns, end, &t), NULL);
-	while (ready < 0 && errno == EINTR);
+		ready = real()->pselect(n, in, out, except, left(ns, end, &t), mask);
+	while (ready < 0 && errno == EINTR && !mask);
 	for (int fd = 0; ready >= 0 && fd < n && fd < FD_SETSIZE; fd++)
 		if (FD_ISSET(fd, &writable)) {
 			FD_SET(fd, out);
@@ -278,16 +283,20 @@ static bool sets_have_ours(int n, const fd_set *in, const fd_set *out)
 
 INTERPOSE int select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
 {
+	struct timespec t = { 0 };
 	long long ns, begin;
 	int ready;
 
-	if (!in_use() || !sets_have_ours(n, in, out))
+	if (in_use() && timeout) /* more than a second of microseconds is allowed here */
+		t = (struct timespec){ timeout->tv_sec + timeout->tv_usec / 1000000,
+				       timeout->tv_usec % 1000000 * 1000 };
+	if (!in_use() || !is_valid(&t) || !sets_have_ours(n, in, out))
 		return real()->select(n, in, out, except, timeout);
-	ns = timeout ? timeout->tv_sec * NANOSECONDS + timeout->tv_usec * 1000LL : -1;
+	ns = duration(timeout ? &t : NULL);
 	begin = now();
-	ready = select_ours(n, in, out, except, ns);
+	ready = select_ours(n, in, out, except, ns, NULL);
 	/* as Linux does it: what is left of the time is told */
-	if (timeout) {
+	if (ns >= 0) {
 		ns -= now() - begin;
 		timeout->tv_sec = ns > 0 ? (time_t)(ns / NANOSECONDS) : 0;
 		timeout->tv_usec = ns > 0 ? (suseconds_t)(ns % NANOSECONDS / 1000) : 0;
@@ -298,9 +307,9 @@ INTERPOSE int select(int n, fd_set *in, fd_set *out, fd_set *except, struct time
 INTERPOSE int pselect(int n, fd_set *in, fd_set *out, fd_set *except,
 		      const struct timespec *timeout, const sigset_t *mask)
 {
-	if (!in_use() || !sets_have_ours(n, in, out) || mask)
+	if (!in_use() || !is_valid(timeout) || !sets_have_ours(n, in, out))
 		return real()->pselect(n, in, out, except, timeout, mask);
-	return select_ours(n, in, out, except, duration(timeout));
+	return select_ours(n, in, out, except, duration(timeout), mask);
 }
 
 /* ---- epoll ---- */

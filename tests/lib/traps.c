@@ -253,6 +253,66 @@ static void writable(void)
 	FD_SET(pipes[0], &in);
 	CHECK(select(pipes[1] + 1, &in, &out, NULL, NULL) == 2);
 	CHECK(FD_ISSET(fd, &out) && FD_ISSET(pipes[0], &in));
+	/* with a signal mask, too */
+	sigset_t none;
+
+	sigemptyset(&none);
+	CHECK(ppoll(p, 2, NULL, &none) == 2 && p[0].revents == POLLOUT && p[1].revents == POLLIN);
+	FD_ZERO(&in);
+	CHECK(pselect(pipes[1] + 1, &in, &out, NULL, NULL, &none) == 1 && FD_ISSET(fd, &out));
+	close(fd);
+}
+
+/* More descriptors than an fd_set of libc's has room for: Linux takes longer ones. */
+static void writable_among_many(void)
+{
+	struct rlimit limit = { 4096, 4096 };
+	union {
+		fd_set first;
+		uint8_t bytes[4096 / 8];
+	} out;
+	int fd = card(), pipes[2];
+	const int high = 3000;
+
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	CHECK(pipe(pipes) == 0 && dup2(pipes[1], high) == high);
+	for (int i = FD_SETSIZE; i < high; i++) /* all are asked for, whatever lies behind a set */
+		CHECK(dup2(pipes[1], i) == i);
+	memset(&out, 0xff, sizeof(out));
+	memset(&out, 0, FD_SETSIZE / 8);
+	FD_SET(fd, &out.first);
+	CHECK(select(high + 1, NULL, &out.first, NULL, NULL) == high + 1 - FD_SETSIZE + 1);
+	CHECK(FD_ISSET(fd, &out.first));
+	closefrom(FD_SETSIZE);
+	close(fd);
+}
+
+/* What the kernel refuses is refused, and what it takes is taken. */
+static void odd_words(void)
+{
+	const struct timespec negative = { -1, 0 }, long_second = { 0, 1000000000 };
+	const struct timespec ages = { INT64_MAX / 2, 0 };
+	struct timeval before = { -1, 0 }, much = { 0, 1100000 };
+	int fd = card(), other = dup(STDOUT_FILENO);
+	struct pollfd p = { fd, POLLOUT, 0 };
+	fd_set out;
+
+	CHECK(dup3(other, other + 1, O_NONBLOCK) < 0 && errno == EINVAL);
+	CHECK(dup3(other, fd, O_NONBLOCK) < 0 && errno == EINVAL && works(fd));
+	CHECK(dup3(fd, other, O_NONBLOCK) < 0 && errno == EINVAL && write(other, "", 0) == 0);
+	CHECK(dup3(fd, fd, O_CLOEXEC) < 0 && errno == EINVAL && works(fd));
+	CHECK(close_range((unsigned int)fd, (unsigned int)fd, 1 << 20) < 0 && errno == EINVAL);
+	CHECK(works(fd));
+	CHECK(ppoll(&p, 1, &negative, NULL) < 0 && errno == EINVAL);
+	CHECK(ppoll(&p, 1, &long_second, NULL) < 0 && errno == EINVAL);
+	CHECK(ppoll(&p, 1, &ages, NULL) == 1 && p.revents == POLLOUT);
+	FD_ZERO(&out);
+	FD_SET(fd, &out);
+	CHECK(pselect(fd + 1, NULL, &out, NULL, &negative, NULL) < 0 && errno == EINVAL);
+	CHECK(select(fd + 1, NULL, &out, NULL, &before) < 0 && errno == EINVAL);
+	CHECK(pselect(fd + 1, NULL, &out, NULL, &ages, NULL) == 1 && FD_ISSET(fd, &out));
+	CHECK(select(fd + 1, NULL, &out, NULL, &much) == 1 && FD_ISSET(fd, &out));
+	CHECK(much.tv_sec == 1 && much.tv_usec <= 100000);
 	close(fd);
 }
 
@@ -780,6 +840,8 @@ static const struct {
 	{ "errors", errors },
 	{ "interrupted", interrupted },
 	{ "writable", writable },
+	{ "writable_among_many", writable_among_many },
+	{ "odd_words", odd_words },
 	{ "quiet", quiet },
 	{ "cancelled", cancelled },
 	{ "closed_while_awaited", closed_while_awaited },

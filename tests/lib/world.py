@@ -113,6 +113,7 @@ class Host:
         os.makedirs(os.path.join(self.folder, "work"))
         self.write_etc(machine_id)
         self.namespaces = ns.in_new(("mnt", "net", "uts"), self.furnish)
+        self.clock = {}  # the time namespace of its programs, if it has one: see up_for()
         self.cards = {}
         self.ip("link set lo up")
         # An address that is still being checked for duplicates answers nobody; nobody is here.
@@ -253,6 +254,10 @@ class Host:
         uid, groups = USERS[user]
         return uid, uid, groups
 
+    def up_for(self, seconds):
+        """What is started from now on sees a machine that was itself started so long ago."""
+        self.clock = {"time": ns.up_for(seconds)}
+
     def start(self, argv, *, user=None, name=None, env=None, pass_fds=()):
         """Start a program in this host, in the background."""
         name = name or os.path.basename(argv[0])
@@ -261,7 +266,7 @@ class Host:
             name=f"{self.name}.{next(self.world.serial)}.{name}",
             folder=self.world.path(),
             env=self.environment(user, env),
-            namespaces=self.namespaces,
+            namespaces={**self.namespaces, **self.clock},
             user=self.identity(user),
             pass_fds=pass_fds,
         )
@@ -331,7 +336,8 @@ class World:
     def close(self):
         for process in reversed(self.processes):
             process.kill()
-        for owner in (*self.hosts, *self.lans):
-            for descriptor in owner.namespaces.values():
+        clocks = [host.clock for host in self.hosts]
+        for namespaces in (*clocks, *(owner.namespaces for owner in (*self.hosts, *self.lans))):
+            for descriptor in namespaces.values():
                 os.close(descriptor)
         shutil.rmtree(self.folder, ignore_errors=True)

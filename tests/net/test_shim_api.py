@@ -151,6 +151,15 @@ def test_slot_and_port_are_taken_or_refused(world):
     assert Station(attic).mac[5] & 15 == 0
 
 
+def test_highest_port_in_use_is_said(world):
+    """There is none behind it."""
+    attic = world.host("attic", world.lan(), policy=REFUSE)
+    station = Station(attic, "auto/port=65535")
+    assert station.status()["port"] == "65535"
+    done = attic.run([example(world), "auto/port=65535"], user="mac")
+    assert done.returncode == 1 and "port 65535" in done.stderr, done
+
+
 def test_all_slots_taken_is_said(world):
     attic = world.host("attic", world.lan(), policy=REFUSE)
     locks = (

@@ -62,6 +62,14 @@ def test_card_is_always_writable(world):
     run_trap(world, "writable")
 
 
+def test_card_is_writable_among_more_than_an_fd_set_has_room_for(world):
+    run_trap(world, "writable_among_many")
+
+
+def test_what_the_kernel_refuses_is_refused(world):
+    run_trap(world, "odd_words")
+
+
 def test_descriptor_never_shows_an_error(world):
     run_trap(world, "quiet")
 
