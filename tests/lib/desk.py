@@ -71,13 +71,20 @@ class Ping:
     """One a millisecond to that address."""
 
     def __init__(self, host, address):
-        self.process = host.start(["ping", "-q", "-i", "0.001", address])
+        self.process = host.start(["ping", "-i", "0.001", address])
+
+    def answered(self):
+        """The numbers of the answers so far, in their order."""
+        return [int(number) for number in re.findall(r"icmp_seq=(\d+) ", self.process.stdout)]
 
     def finish(self):
-        """(sent, received); nothing twice."""
+        """(sent, lost) until now: what was sent before a later one was answered is answered, or lost;
+        nothing twice. What is sent while it ends may still be on its way, and says nothing."""
+        last = max(self.answered(), default=0)
+        wait_until(lambda: max(self.answered(), default=0) > last + 10, what="answers to pings", step=0.1)
         self.process.signal(signal.SIGINT)
         self.process.wait()
-        said = self.process.stdout
-        assert "duplicates" not in said and "errors" not in said, said
-        sent, got = re.search(r"(\d+) packets transmitted, (\d+) received", said).groups()
-        return int(sent), int(got)
+        said, answered = self.process.stdout, self.answered()
+        assert "DUP!" not in said and "errors" not in said, said[-1000:]
+        sent = max(answered)
+        return sent, len(set(range(1, sent + 1)) - set(answered))

@@ -2,6 +2,7 @@
 """The host never notices: its own traffic, settings, filters and firewall, while helpers come and
 go beside them.
 """
+import contextlib
 import json
 import os
 import socket
@@ -14,10 +15,14 @@ from case import limit
 from desk import Ping, check_ip, release, tc, two, unchanged
 from guest import Guest
 from helper import ask, close, refused
+from proc import Timeout, wait_until
 from stand import OTHER
 from tracer import At, Tracer
 from wire import BROADCAST, Wire
 from world import ALLOW
+
+TOTAL_RETRANS, DSACK_DUPS = 100, 216  # in struct tcp_info of <linux/tcp.h>
+
 
 # ---- what is going on on the host
 class Stream:
@@ -37,7 +42,7 @@ class Stream:
         self.stopped = threading.Event()
         self.wrong = None
         self.received = 0
-        self.threads = [threading.Thread(target=f) for f in (self.send, self.receive)]
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.send, self.receive)]
         for thread in self.threads:
             thread.start()
 
@@ -59,17 +64,26 @@ class Stream:
                 self.received += 1
             rest = rest[len(rest) - len(rest) % 4 :]
 
+    def lost(self):
+        """How many segments were sent again because they had been lost. TCP also sends again what is
+        only late, on a busy machine after some milliseconds; of that the other end says that it came
+        twice."""
+        info = self.out.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 220)
+        again, twice = (struct.unpack_from("=I", info, at)[0] for at in (TOTAL_RETRANS, DSACK_DUPS))
+        return again - twice
+
     def finish(self):
-        """The number of segments that TCP had to send again."""
+        """The number of segments that were lost."""
         self.stopped.set()
         for thread in self.threads:
             thread.join()
-        info = self.out.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-        again = struct.unpack_from("=I", info, 100)[0]  # tcpi_total_retrans
+        with contextlib.suppress(Timeout):
+            wait_until(lambda: not self.lost(), what="the last word of the other end")
+        lost = self.lost()
         self.out.close()
         self.end.close()
         assert self.wrong is None, f"wrong from number {self.wrong} on"
-        return again
+        return lost
 
 
 class Traffic:
@@ -80,10 +94,12 @@ class Traffic:
         self.stream = Stream(host, machine)
 
     def finish(self):
-        again = self.stream.finish()
-        counts = [ping.finish() for ping in self.pings]
-        assert min(sent for sent, _ in counts) > 1000 and self.stream.received > 100000, counts
-        return sum(sent - got for sent, got in counts), again
+        """(pings, segments) that were lost, of enough of them."""
+        wait_until(lambda: self.stream.received > 100000, what="enough of the stream", step=0.1)
+        for ping in self.pings:
+            wait_until(lambda p=ping: len(p.answered()) > 1000, what="enough pings", step=0.1)
+        pings = sum(ping.finish()[1] for ping in self.pings)
+        return pings, self.stream.finish()
 
 
 @limit(150)

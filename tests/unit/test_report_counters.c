@@ -10,17 +10,16 @@
 
 enum { CARD = 7, LAN = 9 };
 
-/* After the drops of a queue: of another kind, cut short, and as the kernel tells it. */
+/* The drops of a queue as the kernel tells them, among numbers of another kind and one cut short. */
 static void put_stats(struct nlmsghdr *qdisc, uint32_t drops)
 {
-	struct gnet_stats_queue queue = { .drops = 99999 };
+	const struct gnet_stats_queue of_queue = { .drops = drops }, other = { .drops = 99999 };
 	struct nlattr *stats = mnl_attr_nest_start(qdisc, TCA_STATS2);
 
-	mnl_attr_put(qdisc, TCA_STATS_BASIC, sizeof(queue), &queue);
-	queue.drops = drops;
-	mnl_attr_put(qdisc, TCA_STATS_QUEUE, sizeof(queue), &queue);
-	queue.drops = 88888;
-	mnl_attr_put(qdisc, TCA_STATS_QUEUE, sizeof(queue) - 1, &queue);
+	mnl_attr_put(qdisc, TCA_STATS_BASIC, sizeof(other), &other);
+	mnl_attr_put(qdisc, TCA_STATS_QUEUE, sizeof(of_queue), &of_queue);
+	mnl_attr_put(qdisc, TCA_STATS_QUEUE, sizeof(other) - 1, &other);
+	mnl_attr_put(qdisc, TCA_STATS_APP, sizeof(other), &other);
 	mnl_attr_nest_end(qdisc, stats);
 }
 
@@ -83,6 +82,10 @@ START_TEST(test_drops_are_counted_by_clsact_alone)
 	ck_assert_int_eq(read_of(CARD), 0);
 	ck_assert_uint_eq(counters.dropped, 0);
 	put_stats(kernel_qdisc(CARD, TC_H_CLSACT, "clsact"), 5);
+	ck_assert_int_eq(read_of(CARD), 0);
+	ck_assert_uint_eq(counters.dropped, 5);
+	/* of another card, if the kernel tells of all */
+	put_stats(kernel_qdisc(LAN, TC_H_CLSACT, "clsact"), 7);
 	ck_assert_int_eq(read_of(CARD), 0);
 	ck_assert_uint_eq(counters.dropped, 5);
 	kernel_refuse(RTM_GETQDISC, -EPERM);
