@@ -181,13 +181,21 @@ static void on_address_group(AvahiServer *server, AvahiSEntryGroup *group,
 static void on_addresses(void *user, int interface, const struct own_address *addresses, size_t n)
 {
 	struct core *c = user;
-	struct group *g = c->groups;
+	struct group **at = &c->groups, *g;
 	struct record record;
 
-	while (g && g->interface != interface)
-		g = g->next;
+	while ((g = *at) && g->interface != interface)
+		at = &g->next;
 	if (!c->server || (!g && !n))
 		return;
+	if (!n) {
+		/* Its number may never come back. */
+		if (g->group)
+			c->lib.avahi_s_entry_group_free(g->group);
+		*at = g->next;
+		free(g);
+		return;
+	}
 	if (!g) {
 		g = calloc(1, sizeof(*g));
 		if (!g)
@@ -200,7 +208,7 @@ static void on_addresses(void *user, int interface, const struct own_address *ad
 		c->lib.avahi_s_entry_group_reset(g->group);
 	else
 		g->group = c->lib.avahi_s_entry_group_new(c->server, on_address_group, c);
-	if (!g->group || !n)
+	if (!g->group)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if (records_of_address(c->host, addresses[i].family, addresses[i].byte, &record) ==
