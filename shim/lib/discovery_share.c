@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "listener.h"
 #include "loop.h"
 #include "standard.h"
 
@@ -30,8 +31,7 @@ struct share {
 	const AvahiPoll *poll;
 	const struct share_events *events;
 	void *user;
-	int fd;
-	AvahiWatch *watch;
+	struct listener *listener;
 	AvahiTimeout *pulse; /* runs while there are clients */
 	struct share_client *clients;
 	unsigned int n;
@@ -182,17 +182,12 @@ static void on_pulse(AvahiTimeout *timeout, void *user)
 		loop_set_timeout(share->poll, timeout, SHARE_PULSE_MS);
 }
 
-static void on_share(AvahiWatch *watch, int fd, AvahiWatchEvent events, void *user)
+static void on_taken(void *user, int got)
 {
 	const struct message welcome = { .kind = MESSAGE_WELCOME };
 	struct share *share = user;
-	int got = standard_avoid(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 	struct share_client *client;
 
-	(void)watch;
-	(void)events;
-	if (got < 0)
-		return;
 	client = share->n < CLIENTS_MAX && is_same_user(got) ? calloc(1, sizeof(*client)) : NULL;
 	if (!client) {
 		close(got);
@@ -220,23 +215,29 @@ int share_open(const AvahiPoll *poll, const struct share_events *events, void *u
 	struct sockaddr_un name;
 	socklen_t size = share_name(&name);
 	struct share *s = calloc(1, sizeof(*s));
-	int error = -ENOMEM;
+	int error = -ENOMEM, fd;
 
 	if (!s)
 		return error;
 	s->poll = poll;
 	s->events = events;
 	s->user = user;
-	s->fd = standard_avoid(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-	if (s->fd < 0 || bind(s->fd, (const struct sockaddr *)&name, size) < 0 ||
-	    listen(s->fd, CLIENTS_MAX) < 0) {
+	fd = standard_avoid(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&name, size) < 0 ||
+	    listen(fd, CLIENTS_MAX) < 0) {
 		error = -errno;
+		if (fd >= 0)
+			close(fd);
 		goto out;
 	}
-	s->watch = poll->watch_new(poll, s->fd, AVAHI_WATCH_IN, on_share, s);
-	s->pulse = poll->timeout_new(poll, NULL, on_pulse, s);
-	if (!s->watch || !s->pulse)
+	error = listener_start(poll, fd, on_taken, s, &s->listener);
+	if (error < 0)
 		goto out;
+	s->pulse = poll->timeout_new(poll, NULL, on_pulse, s);
+	if (!s->pulse) {
+		error = -ENOMEM;
+		goto out;
+	}
 	*share = s;
 	return 0;
 out:
@@ -259,12 +260,9 @@ void share_close(struct share *share)
 		share->clients = client->next;
 		client_free(client);
 	}
-	if (share->watch)
-		share->poll->watch_free(share->watch);
+	listener_stop(share->listener);
 	if (share->pulse)
 		share->poll->timeout_free(share->pulse);
-	if (share->fd >= 0)
-		close(share->fd);
 	free(share);
 }
 

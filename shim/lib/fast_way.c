@@ -29,7 +29,6 @@ bool fast_way_note(struct fast_way *way, const struct mac *mac, unsigned int now
 void fast_way_close(struct bt_device *device)
 {
 	struct fast_way *way = &device->fast;
-	int nothing;
 
 	if (!way->open && !way->next.port)
 		return;
@@ -40,14 +39,11 @@ void fast_way_close(struct bt_device *device)
 	way->next.port = 0;
 	wait_remove(&device->wait, SOURCE_FAST);
 	/*
-	 * The number must not become something else while a thread may be about to use it; a
-	 * datagram that is still in the queue is lost, as on any network.
+	 * The number must not become something else while a thread may be about to use it, so it
+	 * becomes one more for a descriptor that is there, even if the process has none left, and
+	 * that is no socket. A datagram that is still in the queue is lost, as on any network.
 	 */
-	nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (nothing >= 0) {
-		dup3(nothing, way->fd, O_CLOEXEC);
-		close(nothing);
-	}
+	dup3(device->wait.set, way->fd, O_CLOEXEC);
 }
 
 static int connect_next(struct bt_device *device)

@@ -16,7 +16,7 @@
 
 #include "clock.h"
 #include "device.h"
-#include "standard.h"
+#include "listener.h"
 #include "utf8.h"
 
 #define CLIENTS_MAX 8
@@ -30,8 +30,7 @@ struct client {
 struct status {
 	const AvahiPoll *poll;
 	struct bt_device *device;
-	int listener;
-	AvahiWatch *watch;
+	struct listener *listener;
 	struct client client[CLIENTS_MAX];
 };
 
@@ -163,16 +162,11 @@ static bool is_welcome(int fd)
 	       (who.uid == getuid() || who.uid == 0);
 }
 
-static void on_listener(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
+static void on_taken(void *user, int got)
 {
 	struct status *status = user;
 	struct client *client = status->client;
-	int got = standard_avoid(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 
-	(void)watch;
-	(void)event;
-	if (got < 0)
-		return;
 	while (client < status->client + CLIENTS_MAX && client->watch)
 		client++;
 	if (client == status->client + CLIENTS_MAX)
@@ -206,38 +200,47 @@ static void socket_remove(int directory, unsigned int slot)
 	unlinkat(directory, name, 0);
 }
 
+/* A socket of the slot's name that listens: a descriptor or a negative errno. */
+static int socket_open(int directory, unsigned int slot)
+{
+	const struct sockaddr_un name = socket_name(directory, slot);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* left over by one that was killed: the lock is ours, so nobody answers there */
+	socket_remove(directory, slot);
+	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 ||
+	    listen(fd, CLIENTS_MAX) < 0)
+		err = -errno;
+	if (err)
+		close(fd);
+	return err ? err : fd;
+}
+
 int status_start(const AvahiPoll *poll, struct bt_device *device, struct status **status)
 {
-	struct sockaddr_un name;
 	struct status *s;
-	int err;
+	int err = -ENOMEM, fd;
 
 	/* without the lock the socket may be somebody else's */
 	if (device->slot.lock < 0)
 		return -ENOTDIR;
+	fd = socket_open(device->slot.directory, device->slot.number);
+	if (fd < 0)
+		return fd;
 	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->poll = poll;
-	s->device = device;
-	s->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	name = socket_name(device->slot.directory, device->slot.number);
-	/* left over by one that was killed: the lock is ours, so nobody answers there */
-	socket_remove(device->slot.directory, device->slot.number);
-	if (s->listener < 0 || fchmod(s->listener, 0600) < 0 ||
-	    bind(s->listener, (const struct sockaddr *)&name, sizeof(name)) < 0 ||
-	    listen(s->listener, CLIENTS_MAX) < 0) {
-		err = -errno;
-		goto out;
+	if (!s) {
+		close(fd);
+		return err;
 	}
-	s->watch = poll->watch_new(poll, s->listener, AVAHI_WATCH_IN, on_listener, s);
-	if (s->watch) {
+	*s = (struct status){ .poll = poll, .device = device };
+	err = listener_start(poll, fd, on_taken, s, &s->listener);
+	if (err)
+		free(s);
+	else
 		*status = s;
-		return 0;
-	}
-	err = -ENOMEM;
-out:
-	status_stop(s);
 	return err;
 }
 
@@ -248,12 +251,8 @@ void status_stop(struct status *status)
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (status->client[i].watch)
 			client_end(&status->client[i]);
-	if (status->watch) {
-		status->poll->watch_free(status->watch);
-		socket_remove(status->device->slot.directory, status->device->slot.number);
-	}
-	if (status->listener >= 0)
-		close(status->listener);
+	socket_remove(status->device->slot.directory, status->device->slot.number);
+	listener_stop(status->listener);
 	free(status);
 }
 

@@ -14,7 +14,7 @@ import time
 
 import sanitize
 from proc import wait_until
-from station_program import EXIT, FORK, GO, LEAVE, STOP
+from station_program import EXIT, FILL, FORK, GO, LEAVE, STOP
 from wire import Ether
 from world import USERS
 
@@ -102,6 +102,11 @@ class Station(Ether):
         before = children.read_text()
         self.socket.send(LEAVE)
         wait_until(lambda: children.read_text() != before, what="the child")
+
+    def fill(self):
+        """It has no descriptor left.  Returns once that is so."""
+        self.socket.send(FILL)
+        self.process.expect("full: ", stream="stdout")
 
     # ---- what it says of itself
     def ask(self, word):

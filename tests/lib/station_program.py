@@ -8,6 +8,7 @@ of its own, as the emulator has it. "select", "epoll": so, too, and by that for 
 import fcntl
 import itertools
 import os
+import resource
 import select
 import signal
 import socket
@@ -18,6 +19,7 @@ SIOCSIFLINK, SIOCGIFADDR = 0x8911, 0x8915
 STOP, GO = b"stop", b"go"
 EXIT, FORK = b"exit", b"fork"  # exit() without close(), in the program or in a child of it
 LEAVE = b"leave"  # a child that lives on, whatever becomes of the program
+FILL = b"fill"  # all descriptors that it may have are in use from then on
 
 
 class Alone(threading.Thread):
@@ -56,6 +58,16 @@ class Alone(threading.Thread):
                 way = next(self.ways)
 
 
+def fill():
+    most = max(int(number) for number in os.listdir("/proc/self/fd")) + 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    try:
+        while True:
+            os.dup(0)
+    except OSError as error:
+        print(f"full: {error}", flush=True)
+
+
 def main(ether, number, waits):
     """The program: its end of the pair is descriptor `number`."""
     pair = socket.socket(fileno=number)
@@ -91,6 +103,8 @@ def main(ether, number, waits):
                     if not os.fork():
                         pair.close()
                         signal.pause()
+                elif message == FILL:
+                    fill()
                 elif message in (STOP, GO) and waits != "both":
                     alone.wanted.clear() if message == STOP else alone.wanted.set()
                 elif message == STOP:

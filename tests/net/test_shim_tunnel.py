@@ -365,6 +365,16 @@ def test_busy_peer_gets_a_way_of_its_own_until_nothing_is_sent(world):
     check_all_pairs(stations)
 
 
+def test_way_of_its_own_ends_where_no_descriptor_is_left(world):
+    """Its socket must be gone then, or all that the peer sends would go on coming to it."""
+    _, stations = busy_pair(world)
+    for station in stations:
+        station.fill()
+    for station in stations:
+        station.story("no way of its own any more: nothing is sent", 6)
+    check_all_pairs(stations)
+
+
 def test_way_of_its_own_is_seen_by_who_waits_for_the_card_alone(world):
     """It waits for the sockets there were when it began, and for none that comes later."""
     hosts, stations = busy_pair(world, waits="alone")
