@@ -39,10 +39,9 @@ all: $(B)/basilisk-tap-helper $(B)/basilisk-tap-report $(B)/basilisk-tap $(B)/li
 	$(B)/basilisk-tap-preload.so
 
 PROTO := $(patsubst %.c,$(B)/%.o,$(wildcard proto/*.c))
+HOST := $(patsubst %.c,$(B)/%.o,$(wildcard host/*.c))
 HELPER := $(patsubst %.c,$(B)/%.o,$(wildcard helper/*.c))
 REPORT := $(patsubst %.c,$(B)/%.o,$(wildcard report/*.c))
-# what the helper looks at the network by, and the report too
-LOOK := $(addprefix $(B)/helper/,files.o nl.o link.o tc.o tap.o hub.o patch_port.o program.o uplink.o)
 LIB := $(patsubst %.c,$(B)/%.o,$(wildcard shim/lib/*.c))
 PRELOAD := $(patsubst %.c,$(B)/%.o,$(wildcard shim/preload/*.c))
 CLI := $(patsubst %.c,$(B)/%.o,$(wildcard shim/cli/*.c))
@@ -57,8 +56,10 @@ $(B)/shim/%.o: ALL_CFLAGS += -fexceptions -funwind-tables -pthread \
 	-DHELPER_PATH='"$(helper_path)"' -DPRELOAD_PATH='"$(preload_path)"' \
 	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))
 $(B)/shim/preload/%.o $(B)/shim/cli/%.o: ALL_CFLAGS += -Ishim/lib
-$(B)/report/%.o: ALL_CFLAGS += -fPIE -Ihelper $(shell $(PKG_CONFIG) --cflags libmnl)
-$(B)/helper/%.o: ALL_CFLAGS += -fPIE -DREPORT_PATH='"$(report_path)"' -I$(B)/gen \
+$(B)/host/%.o: ALL_CFLAGS += -fPIE -I$(B)/gen \
+	$(shell $(PKG_CONFIG) --cflags libmnl)
+$(B)/report/%.o: ALL_CFLAGS += -fPIE -Ihost $(shell $(PKG_CONFIG) --cflags libmnl)
+$(B)/helper/%.o: ALL_CFLAGS += -fPIE -DREPORT_PATH='"$(report_path)"' -Ihost -I$(B)/gen \
 	$(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
 
 $(B)/%.o: %.c Makefile
@@ -69,37 +70,40 @@ $(B)/%.o: %.c Makefile
 $(B)/proto.a: $(PROTO)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/host.a: $(HOST)
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # a privileged program has in it what it uses, and no function more
-$(B)/basilisk-tap-helper: $(HELPER) $(B)/proto.a
+$(B)/basilisk-tap-helper: $(HELPER) $(B)/host.a $(B)/proto.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG))
 
-$(B)/basilisk-tap-report: $(REPORT) $(LOOK) $(B)/proto.a
+$(B)/basilisk-tap-report: $(REPORT) $(B)/host.a $(B)/proto.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libmnl)
 
 # The filter of system calls is made at build time, from the comments beside the calls.
 $(B)/filter-gen: helper/gen/filter-gen.c $(B)/gen/syscalls.h
 	$(say) LD $@
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihelper -I$(B)/gen -o $@ $< \
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iproto -Ihost -Ihelper -I$(B)/gen -o $@ $< \
 		$(shell $(PKG_CONFIG) --cflags --libs libseccomp)
-$(B)/gen/syscalls.h: helper/gen/syscalls.sh $(wildcard helper/*.c) $(ALSO_CALLS)
+$(B)/gen/syscalls.h: helper/gen/syscalls.sh $(wildcard helper/*.c host/*.c) $(ALSO_CALLS)
 	@mkdir -p $(@D)
-	$(Q)sh helper/gen/syscalls.sh helper/*.c $(ALSO_CALLS) > $@.new && mv $@.new $@
+	$(Q)sh helper/gen/syscalls.sh helper/*.c host/*.c $(ALSO_CALLS) > $@.new && mv $@.new $@
 $(B)/gen/filter-program.h: $(B)/filter-gen
 	$(Q)$(B)/filter-gen > $@.new && mv $@.new $@
 $(B)/helper/filter.o: $(B)/gen/filter-program.h
 
 # So are the programs of the patch port.
-$(B)/program-gen: helper/gen/program-gen.c
+$(B)/program-gen: host/gen/program-gen.c
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iproto -o $@ $<
 $(B)/gen/programs.h: $(B)/program-gen
 	@mkdir -p $(@D)
 	$(Q)$(B)/program-gen > $@.new && mv $@.new $@
-$(B)/helper/program.o: $(B)/gen/programs.h
+$(B)/host/program.o: $(B)/gen/programs.h
 
 $(B)/libbasilisk-tap.a: $(LIB) $(PROTO)
 	$(say) AR $@
@@ -117,17 +121,21 @@ $(B)/basilisk-tap: $(CLI) $(B)/libbasilisk-tap.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -pie $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-# One program for each tests/unit/test_*.c; the helper's objects but its main() for test_helper_*,
-# the report's for test_report_*.
+# One program for each tests/unit/test_*.c; host/ for test_host_*, the helper's objects too, but its
+# main(), for test_helper_*, the report's for test_report_*.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 unit: $(UNIT)
-$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihelper -Ireport -I$(B)/gen -pthread \
+$(B)/tests/unit/%.o: ALL_CFLAGS += -Ishim/lib -Ihost -Ihelper -Ireport -I$(B)/gen -pthread \
 	$(shell $(PKG_CONFIG) --cflags check $(LIB_PKG) $(HELPER_PKG))
-$(B)/tests/test_helper_%: $(B)/tests/unit/test_helper_%.o $(filter-out $(B)/helper/main.o,$(HELPER)) $(PROTO)
+$(B)/tests/test_helper_%: $(B)/tests/unit/test_helper_%.o $(filter-out $(B)/helper/main.o,$(HELPER)) \
+		$(HOST) $(PROTO)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check $(HELPER_PKG)) -pthread
 $(B)/tests/test_report_%: $(B)/tests/unit/test_report_%.o $(filter-out $(B)/report/main.o,$(REPORT)) \
-		$(LOOK) $(PROTO)
+		$(HOST) $(PROTO)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check libmnl) -pthread
+$(B)/tests/test_host_%: $(B)/tests/unit/test_host_%.o $(HOST) $(PROTO)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs check libmnl) -pthread
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libbasilisk-tap.a
@@ -195,5 +203,5 @@ uninstall:
 
 .PHONY: all unit clean help install uninstall
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(PROTO) $(HELPER) $(REPORT) $(LIB) $(PRELOAD) $(CLI)) \
+-include $(patsubst %.o,%.d,$(PROTO) $(HOST) $(HELPER) $(REPORT) $(LIB) $(PRELOAD) $(CLI)) \
 	$(patsubst tests/%.c,$(B)/tests/%.d,$(wildcard tests/unit/*.c))

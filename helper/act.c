@@ -14,6 +14,7 @@
 #include "tc.h"
 
 #define CONNECT_TRIES 3
+#define CARDS_MAX     1024
 
 /* A host has one hub, so one LAN: whoever asks for another while TAPs are alive is refused. */
 static int check_other(struct run *run, struct hub *hub)
@@ -29,7 +30,7 @@ static int check_other(struct run *run, struct hub *hub)
 	renamed = hub->index && hub->host != run->host;
 	if (!renamed && (hub->attach == ATTACH_NO || same || (!asked && !hub->asked)))
 		return 0;
-	err = tap_list(&run->route, run->host, &taps);
+	err = taps_list(&run->route, run->host, &taps);
 	if (outcome_set_errno(&run->outcome, err, "listing TAPs"))
 		return -1;
 	if (taps.count == 0)
@@ -159,7 +160,7 @@ static int check_unused(struct run *run)
 	static struct taps taps;
 	char names[OUTCOME_WHAT_SIZE - 16] = "";
 	size_t len = 0;
-	int err = tap_list(&run->route, run->host, &taps);
+	int err = taps_list(&run->route, run->host, &taps);
 
 	for (size_t i = 0; !err && i < taps.count; i++) {
 		int alive = tap_is_alive(&run->route, FD_TUN, &taps.tap[i]);
@@ -191,7 +192,7 @@ static int give_way(struct run *run)
 		return -1;
 	plan.attach = hub.attach;
 	if (hub.index && link_find(nl, NULL, hub.uplink, &plan.uplink) == 0 &&
-	    tap_list(nl, run->host, &taps) == 0)
+	    taps_list(nl, run->host, &taps) == 0)
 		for (size_t i = 0; i < taps.count; i++)
 			patch_port_connect(nl, &hub, &plan, &taps.tap[i]);
 	return check_unused(run) ?
@@ -199,38 +200,24 @@ static int give_way(struct run *run)
 		       outcome_set(&run->outcome, OUTCOME_IN_USE, "a TAP was started meanwhile");
 }
 
-struct cards {
-	int index[1024];
-	size_t count;
-};
-
-static int collect_card(const struct tc_place *place, void *user)
-{
-	struct cards *cards = user;
-
-	if (cards->count < sizeof(cards->index) / sizeof(cards->index[0]))
-		cards->index[cards->count++] = place->index;
-	return 0;
-}
-
 /* What a bthub that somebody has deleted knew of a card is lost, but our filters are known. */
 static int sweep_cards(struct run *run)
 {
-	static struct cards cards;
 	struct nl *nl = &run->route;
-	int err = tc_each_clsact(nl, collect_card, &cards);
+	int cards[CARDS_MAX], err = 0;
+	const int count = tc_list_clsact(nl, cards, CARDS_MAX);
 
-	for (size_t i = 0; err >= 0 && i < cards.count; i++) {
+	for (int i = 0; err >= 0 && i < count; i++) {
 		struct link card;
 
-		err = patch_port_sweep(nl, cards.index[i], run->host);
-		if (err > 0 && link_find(nl, NULL, cards.index[i], &card) == 0)
+		err = patch_port_sweep(nl, cards[i], run->host);
+		if (err > 0 && link_find(nl, NULL, cards[i], &card) == 0)
 			say_line("%s: took off the filters that a deleted %s left; allmulticast "
 				 "and clsact may be left too: if nothing else needs them, 'ip "
 				 "link set %s allmulticast off' and 'tc qdisc del dev %s clsact'",
 				 card.name, HUB_NAME, card.name, card.name);
 	}
-	return err < 0 ? err : 0;
+	return count < 0 ? count : err < 0 ? err : 0;
 }
 
 /*

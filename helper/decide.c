@@ -6,7 +6,6 @@
 #include "run.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,39 +74,6 @@ static void refuse(struct run *run, struct outcome *refusal)
 		policy_permit(&run->policy, &run->caller, refusal);
 }
 
-/*
- * By the socket also callers come who are in a user namespace of their own, where setuid and file
- * capabilities do nothing. There they can leave groups, and be any of the ids that the
- * administrator has lent them for that: neither must lead past a 'deny'.
- */
-static int distrust_peer(struct run *run, struct outcome *refusal)
-{
-	struct caller *caller = &run->caller;
-	const size_t room = sizeof(caller->groups) / sizeof(caller->groups[0]);
-	char name[LOGIN_NAME_MAX];
-	int err = files_read(&run->scratch, run->early.lent), count;
-
-	if (err != -ENOENT && outcome_set_errno(refusal, err, "/etc/subuid"))
-		return -1;
-	if (!err && text_has_range(&run->scratch, caller->uid))
-		return outcome_set(refusal, OUTCOME_FOREIGN_NAMESPACE,
-				   "user %u is one of the ids that /etc/subuid lends out",
-				   caller->uid);
-	err = text_find_id(&run->users, caller->uid, name, sizeof(name));
-	if (err == -ENOENT)
-		return 0;
-	if (!err && caller->group_count < room &&
-	    text_find_group_of(&run->users, name, &caller->groups[caller->group_count]) == 0)
-		caller->group_count++;
-	count = err ? err :
-		      text_find_groups(&run->groups, name, caller->groups + caller->group_count,
-				       room - caller->group_count);
-	if (outcome_set_errno(refusal, count, "the groups of user %u", caller->uid))
-		return -1;
-	caller->group_count += (size_t)count;
-	return 0;
-}
-
 int decide(struct run *run)
 {
 	struct request *request = &run->request;
@@ -119,7 +85,8 @@ int decide(struct run *run)
 	if (request->socket)
 		err = handover_receive(run->early.route, request, &run->caller, &refusal) ?
 			      -1 :
-			      distrust_peer(run, &refusal);
+			      files_peer(&run->caller, run->early.lent, &run->users, &run->groups,
+					 &run->scratch, &refusal);
 	else if (request->verb == REQUEST_RELEASE)
 		err = 0;
 	else

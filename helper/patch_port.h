@@ -6,7 +6,7 @@
 #ifndef BASILISK_TAP_HELPER_PATCH_PORT_H
 #define BASILISK_TAP_HELPER_PATCH_PORT_H
 
-#include "hub.h"
+#include "hub_make.h"
 
 /*
  * Connects the hub to the plan's uplink: last of all, when the way behind it is complete.

@@ -7,7 +7,7 @@
 
 #include "drop.h"
 #include "early.h"
-#include "hub.h"
+#include "hub_make.h"
 #include "reply.h"
 #include "request.h"
 

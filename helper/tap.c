@@ -15,62 +15,7 @@
 #include <sys/ioctl.h>
 
 #include "early.h"
-#include "tc.h"
-
-#define LIST_TRIES 20 /* others may come and go while we list */
-#define ALIAS	   "basilisk-tap uid="
-
-static void name_tap(struct tap *tap, uint32_t host, uint32_t uid, unsigned int slot)
-{
-	tap->uid = uid;
-	tap->slot = slot;
-	tap->guest = mac_make(host, uid, slot);
-	snprintf(tap->name, sizeof(tap->name), "btap%x-%x", uid, slot & 0xf);
-}
-
-struct listing {
-	struct taps *taps;
-	uint32_t host;
-};
-
-static int list_link(const struct link *link, void *user)
-{
-	struct listing *l = user;
-	struct taps *taps = l->taps;
-	struct tap tap = { .index = link->index };
-	unsigned long uid, slot;
-	char *end;
-
-	if (strcmp(link->kind, "tun") != 0 || strncmp(link->name, "btap", 4) != 0)
-		return 0;
-	uid = strtoul(link->name + 4, &end, 16);
-	slot = *end == '-' ? strtoul(end + 1, NULL, 16) : MAC_SLOTS;
-	if (uid > UINT32_MAX || slot >= MAC_SLOTS)
-		return 0;
-	/* one name for each number: not btap0003e8-0, not btap3e8-0x */
-	name_tap(&tap, l->host, (uint32_t)uid, (unsigned int)slot);
-	if (strcmp(tap.name, link->name) != 0)
-		return 0;
-	if (taps->count == TAPS_MAX)
-		return -ENOSPC;
-	taps->link[taps->count] = *link;
-	taps->tap[taps->count++] = tap;
-	return 0;
-}
-
-int tap_list(struct nl *nl, uint32_t host, struct taps *taps)
-{
-	struct listing l = { .taps = taps, .host = host };
-	int err;
-
-	for (int tries = 0; tries < LIST_TRIES; tries++) {
-		taps->count = 0;
-		err = link_each(nl, "tun", list_link, &l);
-		if (err || !nl->interrupted)
-			return err;
-	}
-	return -EAGAIN;
-}
+#include "wiring.h"
 
 /* #syscall ioctl fd=TUN request=TUNSETIFF */
 static int set_interface(int tun, const struct tap *tap, int flags)
@@ -91,7 +36,7 @@ int tap_is_alive(struct nl *nl, int tun, const struct tap *tap)
 	if (strcmp(link.kind, "tun") != 0)
 		return -EEXIST;
 	/* only a holder makes ours persistent, and has it with its alias */
-	if (link.leftover && strncmp(link.alias, ALIAS, strlen(ALIAS)) != 0)
+	if (link.leftover && strncmp(link.alias, TAPS_ALIAS, strlen(TAPS_ALIAS)) != 0)
 		return -EEXIST;
 	err = set_interface(tun, tap, 0);
 	if (err)
@@ -113,15 +58,6 @@ static int claim(struct nl *nl, int tun, const struct tap *tap)
 	return err > 0 ? -EBUSY : err;
 }
 
-/* Another user's TAP with the same guest's address, or NULL: uids may share their low 12 bits. */
-static const struct tap *find_twin(const struct taps *taps, const struct tap *tap)
-{
-	for (size_t i = 0; i < taps->count; i++)
-		if (taps->tap[i].uid != tap->uid && mac_equal(&taps->tap[i].guest, &tap->guest))
-			return &taps->tap[i];
-	return NULL;
-}
-
 /*
  * Counted when ours is there, whose index is noted by the way: of two that race for the last place
  * both may lose, never both win.
@@ -130,8 +66,8 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 		       struct outcome *outcome)
 {
 	static struct taps taps;
-	int err = tap_list(nl, host, &taps);
-	const struct tap *twin = find_twin(&taps, tap);
+	int err = taps_list(nl, host, &taps);
+	const struct tap *twin = taps_twin(&taps, tap);
 	size_t own = 0;
 
 	if (err != -ENOSPC && outcome_set_errno(outcome, err, "counting TAPs"))
@@ -160,7 +96,7 @@ void tap_sweep(struct nl *nl, int tun, uint32_t host)
 {
 	static struct taps taps;
 
-	if (tap_list(nl, host, &taps) == 0)
+	if (taps_list(nl, host, &taps) == 0)
 		for (size_t i = 0; i < taps.count; i++)
 			if (taps.link[i].leftover)
 				tap_is_alive(nl, tun, &taps.tap[i]);
@@ -179,11 +115,11 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	if (slot >= (int)policy->max_taps)
 		return outcome_set(outcome, OUTCOME_QUOTA, "slot %d: 'max-taps' allows 0 to %u",
 				   slot, policy->max_taps - 1);
-	if (slot < 0 && tap_list(nl, host, &taps))
+	if (slot < 0 && taps_list(nl, host, &taps))
 		taps.count = 0; /* check_quota() looks again */
 	for (unsigned int s = first + 1; s-- > last && err == -EBUSY;) {
-		name_tap(tap, host, caller->uid, s);
-		err = find_twin(&taps, tap) ? -EBUSY : claim(nl, tun, tap);
+		taps_name(tap, host, caller->uid, s);
+		err = taps_twin(&taps, tap) ? -EBUSY : claim(nl, tun, tap);
 	}
 	if (err == -EBUSY && slot >= 0)
 		return outcome_set(outcome, OUTCOME_SLOT_BUSY, "%s is in use", tap->name);
@@ -209,7 +145,7 @@ int tap_find(struct nl *nl, int tun, uint32_t host, const struct caller *caller,
 	struct link link;
 	int err;
 
-	name_tap(tap, host, caller->uid, (unsigned int)slot);
+	taps_name(tap, host, caller->uid, (unsigned int)slot);
 	err = link_find(nl, tap->name, 0, &link);
 	if (!err && strcmp(link.kind, "tun") != 0)
 		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is no TAP", tap->name);
@@ -223,15 +159,13 @@ int tap_find(struct nl *nl, int tun, uint32_t host, const struct caller *caller,
 
 int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *caller, int hub)
 {
-	const struct tc_place entry = { tap->index, TC_INGRESS, 10, 1 };
-	const struct tc_place rest = { tap->index, TC_INGRESS, 99, 1 };
-	const struct tc_action to_hub[] = { { TC_REDIRECT, hub, TC_EGRESS }, { TC_END, 0, 0 } };
 	const struct mac mac = mac_of_tap(tap->guest);
-	tc_filter_fn *ensure = tap->fresh ? tc_put : tc_ensure;
+	struct tc_filters filters;
 	char alias[LINK_ALIAS_SIZE];
 	int err;
 
-	snprintf(alias, sizeof(alias), ALIAS "%u slot=%u pid=%d", tap->uid, tap->slot, caller->pid);
+	snprintf(alias, sizeof(alias), TAPS_ALIAS "%u slot=%u pid=%d", tap->uid, tap->slot,
+		 caller->pid);
 	err = link_set(nl, tap->index,
 		       &(struct link_change){ .mac = &mac,
 					      .alias = alias,
@@ -240,11 +174,9 @@ int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *cal
 					      .quiet = true });
 	if (!err)
 		err = tc_ensure_clsact(nl, tap->index);
+	wiring_tap(&filters, tap, hub);
 	if (!err)
-		err = ensure(nl, entry, PROGRAM_SOURCE, &tap->guest, to_hub);
-	/* behind it: for each that comes before all others the kernel waits for its readers */
-	if (!err)
-		err = ensure(nl, rest, PROGRAM_DROP, NULL, NULL);
+		err = tc_each_of(nl, &filters, tap->fresh ? tc_put : tc_ensure);
 	if (!err)
 		err = link_set(nl, tap->index,
 			       &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });

@@ -1,35 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tap.h: the TAPs, btap<uid hex>-<slot hex>. The name is the slot, and TUNSETIFF is its lock.
+ * tap.h: making, keeping and removing the TAPs of taps.h. The name is the slot, and TUNSETIFF is
+ * its lock.
  * Source: <linux/if_tun.h>, Documentation/networking/tuntap.rst.
  */
 #ifndef BASILISK_TAP_HELPER_TAP_H
 #define BASILISK_TAP_HELPER_TAP_H
 
-#include "link.h"
 #include "outcome.h"
 #include "policy.h"
-
-#define TAPS_MAX 256 /* of all users; the policy's max-total is at most this */
-
-struct tap {
-	char name[IFNAME_SIZE];
-	int index; /* of the interface */
-	uint32_t uid;
-	unsigned int slot;
-	struct mac guest;
-	bool fresh; /* just made: none of its filters can stand yet */
-};
-
-/* All TAPs there are; owned by whoever declared it. */
-struct taps {
-	size_t count;
-	struct tap tap[TAPS_MAX];
-	struct link link[TAPS_MAX];
-};
-
-/* Finds all TAPs by their names and kind. @host: mac_host(). 0 or a negative errno. */
-int tap_list(struct nl *nl, uint32_t host, struct taps *taps);
+#include "taps.h"
 
 /*
  * Removes TAPs whose holders made them persistent and went: they would count for ever. While @tun

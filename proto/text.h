@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * text.h: a text file as a whole, taken apart in place. helper/files.h reads them.
+ * text.h: a text file as a whole, taken apart in place. host/files.h reads them.
  */
 #ifndef BASILISK_TAP_PROTO_TEXT_H
 #define BASILISK_TAP_PROTO_TEXT_H

@@ -11,6 +11,8 @@
 #include "hub.h"
 #include "report.h"
 #include "request.h"
+#include "taps.h"
+#include "uplink.h"
 
 /* One piece of a fact: text, or where that is NULL a number. */
 struct field {
@@ -167,7 +169,7 @@ int report_status(struct report *r, bool json, struct outcome *outcome)
 	    open_netlink(&r->generic, NETLINK_GENERIC, outcome) ||
 	    hub_find(&r->route, r->host, &hub, outcome))
 		return -1;
-	err = tap_list(&r->route, r->host, &taps);
+	err = taps_list(&r->route, r->host, &taps);
 	if (outcome_set_errno(outcome, err, "listing TAPs"))
 		return -1;
 	if (json)

@@ -16,13 +16,13 @@ FUZZ_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wno-missing-prototypes -D_GNU_SOURCE -
 	-Iproto -I$(B)/gen -Itests/fuzz
 FUZZ_OBJ = $(patsubst %.c,$(B)/fuzz/%.o,$(1))
 FUZZ_PROTO := $(call FUZZ_OBJ,$(wildcard proto/*.c))
-FUZZ_HELPER := $(call FUZZ_OBJ,$(filter-out %/main.c,$(wildcard helper/*.c report/*.c)))
+FUZZ_HELPER := $(call FUZZ_OBJ,$(filter-out %/main.c,$(wildcard host/*.c helper/*.c report/*.c)))
 FUZZ_SHIM := $(call FUZZ_OBJ,$(wildcard shim/lib/*.c) $(filter-out shim/cli/main.c,$(wildcard shim/cli/*.c)))
 # helper/ and shim/ do not know each other, and neither do their targets
 FUZZ_OF_HELPER := policy request netlink
 
-$(B)/fuzz/helper/%.o $(B)/fuzz/report/%.o $(FUZZ_OF_HELPER:%=$(B)/fuzz/tests/fuzz/fuzz_%.o): \
-	FUZZ_CFLAGS += -Ihelper -Ireport \
+$(B)/fuzz/host/%.o $(B)/fuzz/helper/%.o $(B)/fuzz/report/%.o $(FUZZ_OF_HELPER:%=$(B)/fuzz/tests/fuzz/fuzz_%.o): \
+	FUZZ_CFLAGS += -Ihost -Ihelper -Ireport \
 	$(shell $(PKG_CONFIG) --cflags $(HELPER_PKG))
 $(B)/fuzz/shim/%.o $(B)/fuzz/tests/%.o: FUZZ_CFLAGS += -Ishim/lib -Ishim/cli \
 	$(shell $(PKG_CONFIG) --cflags $(LIB_PKG))

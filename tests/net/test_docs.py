@@ -214,7 +214,7 @@ def stranger_to_us(world):
 def test_installation_from_the_source_works_as_shown_and_is_undone_as_shown(world):
     host = stranger_to_us(world)
 
-    tree = copy_of_tree(world, "proto", "helper", "shim", "gen")
+    tree = copy_of_tree(world, "proto", "host", "helper", "shim", "gen")
 
     def do(text, folder=tree):
         done = typed(host, text, folder=folder, seconds=500)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_uplink.c: which card becomes the uplink, and how guests get there: for wireless
+ * test_host_uplink.c: which card becomes the uplink, and how guests get there: for wireless
  * cards, bonds and odd routes, of which machines that run tests have few.
  */
 #include <linux/nl80211.h>
@@ -447,5 +447,5 @@ int main(void)
 		test_card_for_a_bridge_must_be_spare,
 	};
 
-	return run_tests("helper/uplink", tests, COUNT(tests));
+	return run_tests("host/uplink", tests, COUNT(tests));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_files.c: files of root's, read whole or not at all; the policy in one, and the host's
+ * test_host_files.c: files of root's, read whole or not at all; the policy in one, and the host's
  * identity.
  */
 #include <errno.h>
@@ -173,5 +173,5 @@ int main(void)
 		test_host_is_its_machine_id_and_without_one_its_name,
 	};
 
-	return run_tests("helper/files", tests, COUNT(tests));
+	return run_tests("host/files", tests, COUNT(tests));
 }

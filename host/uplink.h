@@ -2,8 +2,8 @@
 /*
  * uplink.h: which card leads to the LAN, and what can be attached to it.
  */
-#ifndef BASILISK_TAP_HELPER_UPLINK_H
-#define BASILISK_TAP_HELPER_UPLINK_H
+#ifndef BASILISK_TAP_HOST_UPLINK_H
+#define BASILISK_TAP_HOST_UPLINK_H
 
 #include "link.h"
 #include "policy.h"

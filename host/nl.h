@@ -5,8 +5,8 @@
  * A struct nl owns its socket's handle and both buffers; it is set up before privileges are
  * dropped (nl_open) and used from then on without any allocation. Not for several threads.
  */
-#ifndef BASILISK_TAP_HELPER_NL_H
-#define BASILISK_TAP_HELPER_NL_H
+#ifndef BASILISK_TAP_HOST_NL_H
+#define BASILISK_TAP_HOST_NL_H
 
 #include <libmnl/libmnl.h>
 #include <stdbool.h>

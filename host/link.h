@@ -3,8 +3,8 @@
  * link.h: network interfaces by rtnetlink: what they are, and the changes the helper makes to
  * its own. Source: <linux/if_link.h>, rtnetlink(7).
  */
-#ifndef BASILISK_TAP_HELPER_LINK_H
-#define BASILISK_TAP_HELPER_LINK_H
+#ifndef BASILISK_TAP_HOST_LINK_H
+#define BASILISK_TAP_HOST_LINK_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -76,9 +76,11 @@ int link_finish_frames(struct nl *generic, int index);
 /* Makes the NIC take frames for @mac, or no longer (@add false). -EOPNOTSUPP: the driver cannot. */
 int link_accept(struct nl *nl, int index, const struct mac *mac, bool add);
 
-/* Calls @each with every unicast address that the NIC was told to accept. As link_each(). */
-typedef int link_accepted_fn(const struct mac *mac, void *user);
-int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *user);
+/*
+ * The addresses of @like's host that the NIC was told to accept, up to @max of them, into @list.
+ * How many these are, or a negative errno.
+ */
+int link_list_accepted(struct nl *nl, int index, const struct mac *like, struct mac *list, int max);
 
 /*
  * 1 where either interface (@other 0: none) has an address of somebody's, 0 where not, or a

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_tc.c: qdiscs and filters as the kernel tells of them: what stands where ours is to
+ * test_host_tc.c: qdiscs and filters as the kernel tells of them: what stands where ours is to
  * stand must be ours in each particular, or it is written anew.
  */
 #include <arpa/inet.h>
@@ -74,11 +74,14 @@ enum oddity {
 	ODDITIES
 };
 
-static const struct tc_place place = { CARD, TC_INGRESS, 10, 1 };
-static const struct mac guest = { { 0xb2, 1, 2, 3, 4, 5 } };
-static const struct tc_action copy_and_take[] = { { TC_MIRROR, LAN, TC_EGRESS },
-						  { TC_REDIRECT, CARD, TC_INGRESS },
-						  { TC_END, 0, 0 } };
+static const struct tc_filter copy_and_take = { { CARD, TC_INGRESS, 10, 1 },
+						PROGRAM_SOURCE,
+						{ { 0xb2, 1, 2, 3, 4, 5 } },
+						{ { TC_MIRROR, LAN, TC_EGRESS },
+						  { TC_REDIRECT, CARD, TC_INGRESS } },
+						false };
+static const struct tc_filter drop = { .place = { CARD, TC_INGRESS, 10, 1 },
+				       .program = PROGRAM_DROP };
 static const struct tc_mirred mirreds[] = {
 	{ .ifindex = LAN, .eaction = TCA_EGRESS_MIRROR, .action = TC_ACT_PIPE },
 	{ .ifindex = CARD, .eaction = TCA_INGRESS_REDIR, .action = TC_ACT_STOLEN },
@@ -155,15 +158,13 @@ static void tell_filter(const struct program *program, bool acts, enum oddity od
 
 START_TEST(test_filter_with_actions_stands_only_if_nothing_is_odd)
 {
-	const struct program program = program_make(PROGRAM_SOURCE, &guest);
+	const struct program program = program_make(PROGRAM_SOURCE, &copy_and_take.mac);
 
 	for (enum oddity odd = NOTHING_ODD; odd < ODDITIES; odd++) {
 		tell_filter(&program, true, odd);
-		ck_assert_msg(tc_stands(&kernel_nl, place, PROGRAM_SOURCE, &guest, copy_and_take) ==
-				      (odd == NOTHING_ODD),
+		ck_assert_msg(tc_stands(&kernel_nl, &copy_and_take) == (odd == NOTHING_ODD),
 			      "oddity %d", odd);
-		ck_assert_int_eq(
-			tc_ensure(&kernel_nl, place, PROGRAM_SOURCE, &guest, copy_and_take), 0);
+		ck_assert_int_eq(tc_ensure(&kernel_nl, &copy_and_take), 0);
 		ck_assert_uint_eq(kernel.asked[RTM_NEWTFILTER], odd != NOTHING_ODD);
 	}
 }
@@ -174,11 +175,11 @@ START_TEST(test_verdict_stands_only_without_actions)
 	const struct program program = program_make(PROGRAM_DROP, NULL);
 
 	tell_filter(&program, false, NOTHING_ODD);
-	ck_assert_int_eq(tc_stands(&kernel_nl, place, PROGRAM_DROP, NULL, NULL), 1);
+	ck_assert_int_eq(tc_stands(&kernel_nl, &drop), 1);
 	tell_filter(&program, false, OTHER_FLAGS);
-	ck_assert_int_eq(tc_stands(&kernel_nl, place, PROGRAM_DROP, NULL, NULL), 0);
+	ck_assert_int_eq(tc_stands(&kernel_nl, &drop), 0);
 	tell_filter(&program, true, NOTHING_ODD);
-	ck_assert_int_eq(tc_stands(&kernel_nl, place, PROGRAM_DROP, NULL, NULL), 0);
+	ck_assert_int_eq(tc_stands(&kernel_nl, &drop), 0);
 }
 END_TEST
 
@@ -190,16 +191,39 @@ START_TEST(test_where_no_filter_can_be_none_stands)
 		kernel_reset();
 		kernel_refuse(RTM_GETTFILTER, none[i]);
 		kernel_refuse(RTM_DELTFILTER, none[i]);
-		ck_assert_int_eq(tc_stands(&kernel_nl, place, PROGRAM_DROP, NULL, NULL), 0);
-		ck_assert_int_eq(tc_remove(&kernel_nl, place), 0);
+		ck_assert_int_eq(tc_stands(&kernel_nl, &drop), 0);
+		ck_assert_int_eq(tc_remove(&kernel_nl, drop.place), 0);
 	}
 	kernel_reset();
 	kernel_refuse(RTM_GETTFILTER, -EPERM);
 	kernel_refuse(RTM_DELTFILTER, -EPERM);
 	kernel_refuse(RTM_NEWTFILTER, -ENOMEM);
-	ck_assert_int_eq(tc_stands(&kernel_nl, place, PROGRAM_DROP, NULL, NULL), -EPERM);
-	ck_assert_int_eq(tc_remove(&kernel_nl, place), -EPERM);
-	ck_assert_int_eq(tc_ensure(&kernel_nl, place, PROGRAM_DROP, NULL, NULL), -ENOMEM);
+	ck_assert_int_eq(tc_stands(&kernel_nl, &drop), -EPERM);
+	ck_assert_int_eq(tc_remove(&kernel_nl, drop.place), -EPERM);
+	ck_assert_int_eq(tc_ensure(&kernel_nl, &drop), -ENOMEM);
+}
+END_TEST
+
+START_TEST(test_list_is_brought_about_up_to_what_is_refused_and_undone_from_its_end)
+{
+	struct tc_filters all = { 3, { drop, copy_and_take, drop } };
+
+	kernel_reset();
+	ck_assert_int_eq(tc_each_of(&kernel_nl, &all, tc_put), 0);
+	ck_assert_uint_eq(kernel.asked[RTM_NEWTFILTER], 3);
+	ck_assert_uint_eq(kernel.asked[RTM_GETTFILTER], 0);
+	all.filter[1].absent = true;
+	ck_assert_int_eq(tc_each_of(&kernel_nl, &all, tc_ensure), 0);
+	ck_assert_uint_eq(kernel.asked[RTM_NEWTFILTER], 5);
+	ck_assert_uint_eq(kernel.asked[RTM_DELTFILTER], 1);
+	ck_assert_int_eq(tc_remove_all(&kernel_nl, &all), 0);
+	ck_assert_uint_eq(kernel.asked[RTM_DELTFILTER], 4);
+	kernel_refuse(RTM_NEWTFILTER, -ENOMEM);
+	kernel_refuse(RTM_DELTFILTER, -EPERM);
+	ck_assert_int_eq(tc_each_of(&kernel_nl, &all, tc_ensure), -ENOMEM);
+	ck_assert_uint_eq(kernel.asked[RTM_NEWTFILTER], 6);
+	ck_assert_int_eq(tc_remove_all(&kernel_nl, &all), -EPERM);
+	ck_assert_uint_eq(kernel.asked[RTM_DELTFILTER], 5);
 }
 END_TEST
 
@@ -294,10 +318,11 @@ int main(void)
 		test_filter_with_actions_stands_only_if_nothing_is_odd,
 		test_verdict_stands_only_without_actions,
 		test_where_no_filter_can_be_none_stands,
+		test_list_is_brought_about_up_to_what_is_refused_and_undone_from_its_end,
 		test_walk_over_filters_names_their_places_and_ends_when_told,
 		test_only_an_empty_clsact_is_removed,
 		test_clsact_that_another_was_faster_to_make_is_as_good,
 	};
 
-	return run_tests("helper/tc", tests, COUNT(tests));
+	return run_tests("host/tc", tests, COUNT(tests));
 }

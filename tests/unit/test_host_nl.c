@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_nl.c: the helper's netlink, where the kernel answers what none does. The socket is a
+ * test_host_nl.c: the helper's netlink, where the kernel answers what none does. The socket is a
  * stand-in: it gives one error message, and then nothing more in time.
  */
 #include <check.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_helper_link.c: network interfaces as the kernel tells of them, also where it tells less,
+ * test_host_link.c: network interfaces as the kernel tells of them, also where it tells less,
  * more or something else than kernels do today.
  */
 #include <linux/if_link.h>
@@ -238,15 +238,6 @@ START_TEST(test_link_is_set_only_where_it_differs)
 }
 END_TEST
 
-static struct mac accepted[4];
-
-static int collect_mac(const struct mac *mac, void *user)
-{
-	ck_assert_uint_lt(count, COUNT(accepted));
-	accepted[count++] = *mac;
-	return *(int *)user;
-}
-
 static struct nlmsghdr *tell_neighbour(int index, unsigned char flags, const void *mac, size_t len)
 {
 	const struct ndmsg header = { .ndm_family = AF_BRIDGE,
@@ -259,27 +250,26 @@ static struct nlmsghdr *tell_neighbour(int index, unsigned char flags, const voi
 	return message;
 }
 
-START_TEST(test_accepted_addresses_are_the_cards_own)
+START_TEST(test_accepted_addresses_are_the_cards_own_of_this_host)
 {
-	int go_on = 0, stop = -ENOSPC;
+	static const struct mac like = { { 0xb2, 1, 2, 3, 0, 0 } };
+	struct mac list[3];
 
 	kernel_reset();
 	kernel_tell(RTM_GETNEIGH, RTM_NEWNEIGH, "cut", 4);
-	tell_neighbour(7, NTF_SELF, "\x02\0\0\0\0\x01", MAC_LEN)->nlmsg_type = RTM_DELNEIGH;
-	tell_neighbour(8, NTF_SELF, "\x02\0\0\0\0\x02", MAC_LEN);
-	tell_neighbour(7, NTF_MASTER, "\x02\0\0\0\0\x03", MAC_LEN);
-	tell_neighbour(7, NTF_SELF, "\x02\0\0\0\0\x04\0\0", 8);
-	tell_neighbour(7, NTF_SELF, "\x02\0\0\0\0\x05", MAC_LEN);
-	tell_neighbour(7, NTF_SELF, "\x02\0\0\0\0\x06", MAC_LEN);
-	count = 0;
-	ck_assert_int_eq(link_accepted_each(&kernel_nl, 7, collect_mac, &go_on), 0);
-	ck_assert_uint_eq(count, 2);
-	ck_assert(accepted[0].byte[5] == 5 && accepted[1].byte[5] == 6);
-	count = 0;
-	ck_assert_int_eq(link_accepted_each(&kernel_nl, 7, collect_mac, &stop), -ENOSPC);
-	ck_assert_uint_eq(count, 1);
+	tell_neighbour(7, NTF_SELF, "\xb2\1\2\3\0\x01", MAC_LEN)->nlmsg_type = RTM_DELNEIGH;
+	tell_neighbour(8, NTF_SELF, "\xb2\1\2\3\0\x02", MAC_LEN);
+	tell_neighbour(7, NTF_MASTER, "\xb2\1\2\3\0\x03", MAC_LEN);
+	tell_neighbour(7, NTF_SELF, "\xb2\1\2\3\0\x04\0\0", 8);
+	tell_neighbour(7, NTF_SELF, "\xb2\1\2\4\0\x05", MAC_LEN); /* another host's */
+	ck_assert_int_eq(link_list_accepted(&kernel_nl, 7, &like, list, COUNT(list)), 0);
+	tell_neighbour(7, NTF_SELF, "\xb2\1\2\3\0\x06", MAC_LEN);
+	tell_neighbour(7, NTF_SELF, "\xb2\1\2\3\0\x07", MAC_LEN);
+	ck_assert_int_eq(link_list_accepted(&kernel_nl, 7, &like, list, COUNT(list)), 2);
+	ck_assert(list[0].byte[5] == 6 && list[1].byte[5] == 7);
+	ck_assert_int_eq(link_list_accepted(&kernel_nl, 7, &like, list, 1), 1);
 	kernel_refuse(RTM_GETNEIGH, -EPERM);
-	ck_assert_int_eq(link_accepted_each(&kernel_nl, 7, collect_mac, &go_on), -EPERM);
+	ck_assert_int_eq(link_list_accepted(&kernel_nl, 7, &like, list, COUNT(list)), -EPERM);
 }
 END_TEST
 
@@ -379,11 +369,11 @@ int main(void)
 		test_link_is_set_on_a_kernel_without_ipv6,
 		test_link_speaks_where_ipv6_gives_it_addresses,
 		test_link_is_set_only_where_it_differs,
-		test_accepted_addresses_are_the_cards_own,
+		test_accepted_addresses_are_the_cards_own_of_this_host,
 		test_address_is_somebodys_unless_the_kernel_gave_it,
 		test_family_has_a_number_or_is_not_there,
 		test_attributes_are_read_by_their_length,
 	};
 
-	return run_tests("helper/link", tests, COUNT(tests));
+	return run_tests("host/link", tests, COUNT(tests));
 }

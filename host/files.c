@@ -73,3 +73,31 @@ int files_host(uint32_t *host, int fd, struct text *scratch, struct outcome *out
 	*host = len ? mac_host(scratch->bytes, len) : mac_host(name, strlen(name));
 	return 0;
 }
+
+int files_peer(struct caller *caller, int lent, struct text *users, struct text *groups,
+	       struct text *scratch, struct outcome *outcome)
+{
+	const size_t room = sizeof(caller->groups) / sizeof(caller->groups[0]);
+	char name[LOGIN_NAME_MAX];
+	int err = files_read(scratch, lent), count;
+
+	if (err != -ENOENT && outcome_set_errno(outcome, err, "/etc/subuid"))
+		return -1;
+	if (!err && text_has_range(scratch, caller->uid))
+		return outcome_set(outcome, OUTCOME_FOREIGN_NAMESPACE,
+				   "user %u is one of the ids that /etc/subuid lends out",
+				   caller->uid);
+	err = text_find_id(users, caller->uid, name, sizeof(name));
+	if (err == -ENOENT)
+		return 0;
+	if (!err && caller->group_count < room &&
+	    text_find_group_of(users, name, &caller->groups[caller->group_count]) == 0)
+		caller->group_count++;
+	count = err ? err :
+		      text_find_groups(groups, name, caller->groups + caller->group_count,
+				       room - caller->group_count);
+	if (outcome_set_errno(outcome, count, "the groups of user %u", caller->uid))
+		return -1;
+	caller->group_count += (size_t)count;
+	return 0;
+}

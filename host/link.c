@@ -19,7 +19,6 @@
 
 struct link_walk {
 	link_each_fn *each;
-	link_accepted_fn *accepted;
 	void *user;
 	int index, other;
 	int result;
@@ -308,35 +307,43 @@ int link_accept(struct nl *nl, int index, const struct mac *mac, bool add)
 	return nl_ask(nl, NULL, NULL);
 }
 
+struct accepted {
+	int index;
+	const struct mac *like;
+	struct mac *list;
+	int count, max;
+};
+
 static int on_accepted(const struct nlmsghdr *message, void *user)
 {
 	const struct ndmsg *header = nl_payload(message, sizeof(*header));
-	struct link_walk *walk = user;
+	struct accepted *accepted = user;
 	const struct nlattr *attr;
 	struct mac mac;
 
-	if (message->nlmsg_type != RTM_NEWNEIGH || !header || walk->result ||
-	    header->ndm_ifindex != walk->index || !(header->ndm_flags & NTF_SELF))
+	if (message->nlmsg_type != RTM_NEWNEIGH || !header ||
+	    header->ndm_ifindex != accepted->index || !(header->ndm_flags & NTF_SELF))
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attr) != NDA_LLADDR ||
 		    mnl_attr_get_payload_len(attr) != MAC_LEN)
 			continue;
 		memcpy(mac.byte, mnl_attr_get_payload(attr), MAC_LEN);
-		walk->result = walk->accepted(&mac, walk->user);
+		if (mac_same_host(&mac, accepted->like) && accepted->count < accepted->max)
+			accepted->list[accepted->count++] = mac;
 	}
 	return MNL_CB_OK;
 }
 
-int link_accepted_each(struct nl *nl, int index, link_accepted_fn *each, void *user)
+int link_list_accepted(struct nl *nl, int index, const struct mac *like, struct mac *list, int max)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_BRIDGE, .ifi_index = index };
-	struct link_walk walk = { .accepted = each, .user = user, .index = index };
+	struct accepted accepted = { index, like, list, 0, max };
 	int err;
 
 	nl_begin(nl, RTM_GETNEIGH, NLM_F_DUMP, &header, sizeof(header));
-	err = nl_ask(nl, on_accepted, &walk);
-	return err ? err : walk.result;
+	err = nl_ask(nl, on_accepted, &accepted);
+	return err ? err : accepted.count;
 }
 
 static int on_address(const struct nlmsghdr *message, void *user)

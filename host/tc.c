@@ -18,8 +18,14 @@ struct tc_walk {
 	tc_each_fn *each;
 	void *user;
 	struct tc_place place;
-	bool clsact, other, shared;
 	int result;
+};
+
+/* What is at the place of clsact on interface @index, or on all where that is 0. */
+struct tc_qdiscs {
+	int index, *list;
+	size_t count, max;
+	bool clsact, other, shared;
 };
 
 static uint32_t parent_of(enum tc_direction direction)
@@ -31,36 +37,34 @@ static int on_qdisc(const struct nlmsghdr *message, void *user)
 {
 	const struct tcmsg *header = nl_payload(message, sizeof(*header));
 	const struct nlattr *attr;
-	struct tc_walk *walk = user;
+	struct tc_qdiscs *found = user;
 	bool clsact = false;
 
 	/* ingress and clsact both sit at this parent, and nothing else does */
 	if (message->nlmsg_type != RTM_NEWQDISC || !header ||
-	    (walk->place.index && header->tcm_ifindex != walk->place.index) ||
-	    header->tcm_parent != TC_H_CLSACT || walk->result)
+	    (found->index && header->tcm_ifindex != found->index) ||
+	    header->tcm_parent != TC_H_CLSACT)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attr) == TCA_KIND)
 			clsact = nl_is(attr, "clsact");
 		if (mnl_attr_get_type(attr) == TCA_INGRESS_BLOCK ||
 		    mnl_attr_get_type(attr) == TCA_EGRESS_BLOCK)
-			walk->shared |= nl_number(attr) != 0;
+			found->shared |= nl_number(attr) != 0;
 	}
-	walk->clsact |= clsact;
-	walk->other |= !clsact;
-	if (clsact && walk->each)
-		walk->result =
-			walk->each(&(struct tc_place){ .index = header->tcm_ifindex }, walk->user);
+	found->clsact |= clsact;
+	found->other |= !clsact;
+	if (clsact && found->count < found->max)
+		found->list[found->count++] = header->tcm_ifindex;
 	return MNL_CB_OK;
 }
 
-static int look_at_qdiscs(struct nl *nl, int index, struct tc_walk *walk)
+static int look_at_qdiscs(struct nl *nl, struct tc_qdiscs *found)
 {
-	const struct tcmsg header = { .tcm_family = AF_UNSPEC, .tcm_ifindex = index };
+	const struct tcmsg header = { .tcm_family = AF_UNSPEC, .tcm_ifindex = found->index };
 
-	walk->place.index = index;
 	nl_begin(nl, RTM_GETQDISC, NLM_F_DUMP, &header, sizeof(header));
-	return nl_ask(nl, on_qdisc, walk);
+	return nl_ask(nl, on_qdisc, found);
 }
 
 static int ask_clsact(struct nl *nl, int index, uint16_t type, uint16_t flags)
@@ -77,18 +81,18 @@ static int ask_clsact(struct nl *nl, int index, uint16_t type, uint16_t flags)
 
 int tc_has_clsact(struct nl *nl, int index)
 {
-	struct tc_walk walk = { 0 };
-	int err = look_at_qdiscs(nl, index, &walk);
+	struct tc_qdiscs found = { .index = index };
+	int err = look_at_qdiscs(nl, &found);
 
-	return err ? err : walk.other ? -EEXIST : walk.shared ? -EOPNOTSUPP : walk.clsact;
+	return err ? err : found.other ? -EEXIST : found.shared ? -EOPNOTSUPP : found.clsact;
 }
 
-int tc_each_clsact(struct nl *nl, tc_each_fn *each, void *user)
+int tc_list_clsact(struct nl *nl, int *list, size_t max)
 {
-	struct tc_walk walk = { .each = each, .user = user };
-	int err = look_at_qdiscs(nl, 0, &walk);
+	struct tc_qdiscs found = { .list = list, .max = max };
+	int err = look_at_qdiscs(nl, &found);
 
-	return err ? err : walk.result;
+	return err ? err : (int)found.count;
 }
 
 int tc_ensure_clsact(struct nl *nl, int index)
@@ -168,9 +172,9 @@ static bool has_actions(const struct nlattr *list, const struct tc_action *wante
 
 	if (list)
 		mnl_attr_for_each_nested(attr, list)
-			if (!wanted || wanted->kind == TC_END || !is_mirred(attr, wanted++))
+			if (wanted->kind == TC_END || !is_mirred(attr, wanted++))
 				return false;
-	return !wanted || wanted->kind == TC_END;
+	return wanted->kind == TC_END;
 }
 
 static int on_standing(const struct nlmsghdr *message, void *user)
@@ -216,13 +220,14 @@ static bool means_none(int err)
 
 /*
  * Looking costs the kernel a fourth of replacing. An action whose interface has gone, or moved to
- * another namespace, names no interface any more, and so is seen. 1, 0 or a negative errno.
+ * another namespace, names no interface any more, and so is seen.
  */
-static int stands(struct nl *nl, const struct tcmsg *header, const struct program *program,
-		  const struct tc_action *actions)
+int tc_stands(struct nl *nl, const struct tc_filter *filter)
 {
-	struct wanted wanted = { .program = program, .actions = actions };
-	struct nlmsghdr *message = nl_begin(nl, RTM_GETTFILTER, 0, header, sizeof(*header));
+	const struct program program = program_make(filter->program, &filter->mac);
+	const struct tcmsg header = filter_header(filter->place);
+	struct wanted wanted = { .program = &program, .actions = filter->actions };
+	struct nlmsghdr *message = nl_begin(nl, RTM_GETTFILTER, 0, &header, sizeof(header));
 	int err;
 
 	message->nlmsg_flags &= (uint16_t)~NLM_F_ACK; /* the one answer ends it */
@@ -231,54 +236,45 @@ static int stands(struct nl *nl, const struct tcmsg *header, const struct progra
 	return err && !means_none(err) ? err : !err && wanted.stands;
 }
 
-int tc_stands(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	      const struct tc_action *actions)
+int tc_put(struct nl *nl, const struct tc_filter *filter)
 {
-	const struct program program = program_make(name, mac);
-	const struct tcmsg header = filter_header(place);
-
-	return stands(nl, &header, &program, actions);
-}
-
-static int put(struct nl *nl, struct tcmsg header, const struct program *program,
-	       const struct tc_action *actions)
-{
+	const struct program program = program_make(filter->program, &filter->mac);
+	const struct tcmsg header = filter_header(filter->place);
 	struct nlattr *options, *list;
 	struct nlmsghdr *message =
 		nl_begin(nl, RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
+
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	options = mnl_attr_nest_start(message, TCA_OPTIONS);
-	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program->len);
-	mnl_attr_put(message, TCA_BPF_OPS, program->len * sizeof(program->code[0]), program->code);
-	if (program->direct)
+	mnl_attr_put_u16(message, TCA_BPF_OPS_LEN, program.len);
+	mnl_attr_put(message, TCA_BPF_OPS, program.len * sizeof(program.code[0]), program.code);
+	if (program.direct)
 		mnl_attr_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
-	if (actions) {
+	if (filter->actions[0].kind != TC_END) {
 		list = mnl_attr_nest_start(message, TCA_BPF_ACT);
-		for (uint16_t n = 0; actions[n].kind != TC_END; n++)
-			put_action(message, &actions[n], n + 1);
+		for (uint16_t n = 0; filter->actions[n].kind != TC_END; n++)
+			put_action(message, &filter->actions[n], n + 1);
 		mnl_attr_nest_end(message, list);
 	}
 	mnl_attr_nest_end(message, options);
 	return nl_ask(nl, NULL, NULL);
 }
 
-int tc_put(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	   const struct tc_action *actions)
+int tc_ensure(struct nl *nl, const struct tc_filter *filter)
 {
-	const struct program program = program_make(name, mac);
-
-	return put(nl, filter_header(place), &program, actions);
+	if (filter->absent)
+		return tc_remove(nl, filter->place);
+	/* what cannot be looked at is written: that says best what is the matter */
+	return tc_stands(nl, filter) == 1 ? 0 : tc_put(nl, filter);
 }
 
-int tc_ensure(struct nl *nl, struct tc_place place, enum program_name name, const struct mac *mac,
-	      const struct tc_action *actions)
+int tc_each_of(struct nl *nl, const struct tc_filters *filters, tc_filter_fn *function)
 {
-	const struct program program = program_make(name, mac);
-	const struct tcmsg header = filter_header(place);
+	int err = 0;
 
-	if (stands(nl, &header, &program, actions) == 1)
-		return 0;
-	return put(nl, header, &program, actions);
+	for (size_t i = 0; !err && i < filters->count; i++)
+		err = function(nl, &filters->filter[i]);
+	return err;
 }
 
 int tc_remove(struct nl *nl, struct tc_place place)
@@ -290,6 +286,15 @@ int tc_remove(struct nl *nl, struct tc_place place)
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	err = nl_ask(nl, NULL, NULL);
 	return means_none(err) ? 0 : err;
+}
+
+int tc_remove_all(struct nl *nl, const struct tc_filters *filters)
+{
+	int err = 0;
+
+	for (size_t i = filters->count; !err && i-- > 0;)
+		err = tc_remove(nl, filters->filter[i].place);
+	return err;
 }
 
 static int on_filter(const struct nlmsghdr *message, void *user)
@@ -329,12 +334,12 @@ static int any_filter(const struct tc_place *place, void *user)
 
 int tc_remove_empty_clsact(struct nl *nl, int index)
 {
-	struct tc_walk walk = { 0 };
-	int err = look_at_qdiscs(nl, index, &walk);
+	struct tc_qdiscs found = { .index = index };
+	int err = look_at_qdiscs(nl, &found);
 
-	for (enum tc_direction d = TC_INGRESS; !err && walk.clsact && d <= TC_EGRESS; d++)
+	for (enum tc_direction d = TC_INGRESS; !err && found.clsact && d <= TC_EGRESS; d++)
 		err = tc_each(nl, index, d, any_filter, NULL);
 	if (err < 0)
 		return err;
-	return err || !walk.clsact ? 0 : ask_clsact(nl, index, RTM_DELQDISC, 0);
+	return err || !found.clsact ? 0 : ask_clsact(nl, index, RTM_DELQDISC, 0);
 }

@@ -7,8 +7,8 @@
  * verdicts: they say what is done with the frame (TC_ACT_SHOT, _OK, _UNSPEC; direct action).
  * Source: <linux/filter.h>, <linux/pkt_cls.h>.
  */
-#ifndef BASILISK_TAP_HELPER_PROGRAM_H
-#define BASILISK_TAP_HELPER_PROGRAM_H
+#ifndef BASILISK_TAP_HOST_PROGRAM_H
+#define BASILISK_TAP_HOST_PROGRAM_H
 
 #include <linux/filter.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * tc.h: traffic control by rtnetlink: clsact, and cls_bpf filters with mirred actions.
  * Source: <linux/pkt_sched.h>, <linux/pkt_cls.h>, <linux/tc_act/tc_mirred.h>.
  */
-#ifndef BASILISK_TAP_HELPER_TC_H
-#define BASILISK_TAP_HELPER_TC_H
+#ifndef BASILISK_TAP_HOST_TC_H
+#define BASILISK_TAP_HOST_TC_H
 
 #include <stdint.h>
 
@@ -34,6 +34,21 @@ struct tc_action {
 	enum tc_direction direction;
 };
 
+/* A filter that is to be, or (@absent) that is not to be. */
+struct tc_filter {
+	struct tc_place place;
+	enum program_name program;
+	struct mac mac;		     /* for the program: see program_make() */
+	struct tc_action actions[4]; /* up to TC_END; none: the program's verdict */
+	bool absent;
+};
+
+/* Owned by whoever declared it. */
+struct tc_filters {
+	size_t count;
+	struct tc_filter filter[8];
+};
+
 /*
  * 1 where the interface has clsact, 0 where its place is free, -EEXIST where another qdisc is in
  * it (which would take egress filters without ever running them), -EOPNOTSUPP where it shares its
@@ -45,12 +60,11 @@ int tc_has_clsact(struct nl *nl, int index);
 int tc_ensure_clsact(struct nl *nl, int index);
 
 /*
- * Ensures that the filter stands there, with program @name for @mac (see program_make()): what
- * stands there otherwise, or points to an interface that is gone, is replaced in one step; what is
- * right is left alone. @actions up to TC_END, or NULL for a verdict.
+ * Ensures that the filter stands at its place: what stands there otherwise, or points to an
+ * interface that is gone, is replaced in one step; what is right is left alone. 0 or a negative
+ * errno.
  */
-typedef int tc_filter_fn(struct nl *nl, struct tc_place place, enum program_name name,
-			 const struct mac *mac, const struct tc_action *actions);
+typedef int tc_filter_fn(struct nl *nl, const struct tc_filter *filter);
 tc_filter_fn tc_ensure;
 
 /* The same without a look at what stands there, where that is known to be nothing. */
@@ -59,6 +73,12 @@ tc_filter_fn tc_put;
 /* 1 where it stands as tc_ensure() would leave it, 0 where not, or a negative errno. */
 tc_filter_fn tc_stands;
 
+/* Calls @function for each in its turn, up to the first that fails. 0 or its negative errno. */
+int tc_each_of(struct nl *nl, const struct tc_filters *filters, tc_filter_fn *function);
+
+/* Removes them all, the last first. 0 or a negative errno. */
+int tc_remove_all(struct nl *nl, const struct tc_filters *filters);
+
 /* Removes the filter, and its preference with the last one. 0 also where there was none. */
 int tc_remove(struct nl *nl, struct tc_place place);
 
@@ -66,8 +86,8 @@ int tc_remove(struct nl *nl, struct tc_place place);
 typedef int tc_each_fn(const struct tc_place *place, void *user);
 int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *each, void *user);
 
-/* Calls @each for every interface that has clsact; of the place the index alone counts. */
-int tc_each_clsact(struct nl *nl, tc_each_fn *each, void *user);
+/* Lists the interfaces that have clsact, up to @max of them. How many, or a negative errno. */
+int tc_list_clsact(struct nl *nl, int *list, size_t max);
 
 /* Removes clsact if it holds no filter at all, anybody's. 0 also where there is none. */
 int tc_remove_empty_clsact(struct nl *nl, int index);

@@ -444,7 +444,7 @@ static void finish(struct assembler *a, enum kind kind)
 
 int main(void)
 {
-	printf("/* made by helper/gen/program-gen.c */\n");
+	printf("/* made by host/gen/program-gen.c */\n");
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		struct assembler a = { .len = 0 };
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hub.h: the pair bthub and btlan, by which all guests of this host reach each other and the
+ * uplink, as it stands. bthub fans out to the TAPs, btlan holds the small static switch: see
+ * wiring.h for the filters that make it so.
+ */
+#ifndef BASILISK_TAP_HOST_HUB_H
+#define BASILISK_TAP_HOST_HUB_H
+
+#include "attach.h"
+#include "link.h"
+#include "outcome.h"
+#include "taps.h"
+#include "tc.h"
+
+#define HUB_NAME     "bthub"
+#define HUB_LAN_NAME "btlan"
+#define HUB_ALIAS    "basilisk-tap"
+
+/*
+ * What was done to the NIC because it was not so before, and to bthub once for all. Each is
+ * remembered by a filter on bthub that does nothing, its preference being the number: set without
+ * being read, unset by release alone.
+ */
+enum {
+	HUB_DID_CLSACT = 1,
+	HUB_DID_ALLMULTI = 2,
+	HUB_DID_PROMISC = 4,
+	HUB_DID_FINISH = 8,
+	HUB_DID_ALL = 15
+};
+
+/* What stands; noted on bthub, in its alias and as above: the only memory between two runs. */
+struct hub {
+	int index, lan;	    /* ifindex of bthub and btlan; 0: there is none */
+	uint32_t host;	    /* mac_host() of who built it */
+	enum attach attach; /* ATTACH_NO: not connected to anything yet */
+	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
+	unsigned int done;  /* HUB_DID_…: what release has to undo on the NIC */
+	bool asked;	    /* a caller asked for this bridge by name */
+	bool releasing;	    /* somebody is taking it down: what is built now may go at once */
+	/* bthub and btlan, as they were found */
+	struct link near, far;
+};
+
+/*
+ * Finds the pair and what it is connected to. 0, also where there is none, or -1 with
+ * OUTCOME_FOREIGN_DEVICE or OUTCOME_SYSTEM.
+ */
+int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome);
+
+/* Places of TAPs on bthub: filters of wiring_place(). Owned by whoever declared it. */
+struct hub_places {
+	size_t count;
+	struct tc_place place[2 * TAPS_MAX];
+};
+
+/* Lists the places, but for those of @own. 0 or a negative errno. */
+int hub_list_places(struct nl *nl, int hub, const struct tap *own, struct hub_places *places);
+
+/* True where the pair still is what @hub says, and nobody takes it down. */
+bool hub_stands(struct nl *nl, const struct hub *hub);
+
+/*
+ * The address that what a helper of @host makes wears from its creation to its alias: what was cut
+ * off in between is still ours.
+ */
+struct mac hub_mark(uint32_t host);
+
+/* True for a device of that kind that a helper of @host has made. */
+bool hub_is_ours(const struct link *link, const char *kind, uint32_t host);
+
+/* The number behind " @key=" in an alias of ours, or 0. */
+uint32_t hub_noted(const char *alias, const char *key);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_host_taps.c: which of all interfaces are our TAPs.
+ */
+#include "kernel.h"
+#include "taps.h"
+
+enum { HOST = 0x123456 };
+
+static struct taps taps;
+
+static void tell_tap(int index, const char *name, const char *kind)
+{
+	kernel_kind(kernel_link(index, name, 0), kind, NULL);
+}
+
+START_TEST(test_taps_are_found_by_their_one_name)
+{
+	kernel_reset();
+	tell_tap(2, "btap3e8-0", "tun");
+	tell_tap(3, "btap0003e8-0", "tun");
+	tell_tap(4, "btap3e8-0x", "tun");
+	tell_tap(5, "btap3e8-10", "tun"); /* slot 16 */
+	tell_tap(6, "btap3e8", "tun");
+	tell_tap(7, "tap0", "tun");
+	tell_tap(8, "btap3e8-1", "dummy");
+	tell_tap(9, "btap3e9-f", "tun");
+	tell_tap(10, "btap1000003e8-0", "tun"); /* of no user: 33 bits */
+	ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), 0);
+	ck_assert_uint_eq(taps.count, 2);
+	ck_assert(taps.tap[0].index == 2 && taps.tap[0].uid == 1000 && taps.tap[0].slot == 0);
+	ck_assert(taps.tap[1].index == 9 && taps.tap[1].uid == 1001 && taps.tap[1].slot == 15);
+	ck_assert_int_eq(taps.link[1].index, 9);
+	kernel_refuse(RTM_GETLINK, -EPERM);
+	ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), -EPERM);
+}
+END_TEST
+
+START_TEST(test_list_that_changes_all_the_time_is_given_up)
+{
+	kernel_reset();
+	tell_tap(2, "btap3e8-0", "tun");
+	kernel.interrupted = true;
+	ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), -EAGAIN);
+	ck_assert_uint_eq(kernel.asked[RTM_GETLINK], 20);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		test_taps_are_found_by_their_one_name,
+		test_list_that_changes_all_the_time_is_given_up,
+	};
+
+	return run_tests("host/taps", tests, COUNT(tests));
+}
