@@ -11,6 +11,7 @@
 #include "hub.h"
 #include "report.h"
 #include "request.h"
+#include "state.h"
 #include "taps.h"
 #include "uplink.h"
 
@@ -121,6 +122,27 @@ static void print_tap(struct printer *p, struct report *r, const struct tap *tap
 	     { "received", NULL, counters.sent }, { "forged", NULL, counters.dropped });
 }
 
+static void print_attachment(struct printer *p, struct report *r, const struct hub *hub,
+			     const struct taps *taps)
+{
+	const char *amiss = hub->index ? state_amiss(&r->route, hub, taps, r->policy.serve) : NULL;
+	struct counters counters = { 0 };
+	char state[80];
+
+	snprintf(state, sizeof(state), "%s is not as the helper makes it: the next start mends that",
+		 amiss ? amiss : "");
+	if (hub->lan)
+		counters_read(&r->route, hub->lan, &counters);
+	FACT(p, "attachment",
+	     { "attach", hub->index ? attach_name(hub->attach) : "none stands", 0 },
+	     { "taps", NULL, taps->count }, { "refused", NULL, counters.dropped },
+	     { "state",
+	       !hub->index ? "nothing" :
+	       amiss	   ? state :
+			     "whole",
+	       0 });
+}
+
 /* Why this caller would be refused now, before the network is looked at. */
 static void find_refusal(const struct report *r, struct outcome *refusal)
 {
@@ -160,7 +182,6 @@ int report_status(struct report *r, bool json, struct outcome *outcome)
 	static struct taps taps;
 	struct outcome refusal, uplink = { 0 };
 	struct printer p = { .json = json };
-	struct counters counters = { 0 };
 	struct plan plan;
 	struct hub hub;
 	int err;
@@ -184,10 +205,7 @@ int report_status(struct report *r, bool json, struct outcome *outcome)
 	       plan.uplink.index ? plan.chosen :
 				   plan.why,
 	       0 });
-	if (hub.lan)
-		counters_read(&r->route, hub.lan, &counters);
-	FACT(&p, "attachment", { "attach", hub.index ? attach_name(hub.attach) : "none stands", 0 },
-	     { "taps", NULL, taps.count }, { "refused", NULL, counters.dropped });
+	print_attachment(&p, r, &hub, &taps);
 	for (size_t i = 0; i < taps.count; i++)
 		print_tap(&p, r, &taps.tap[i], &taps.link[i]);
 	print_auto(&p, refusal.code ? &refusal : &uplink, &plan);

@@ -5,7 +5,7 @@ import os
 import re
 
 from case import limit
-from desk import release, two
+from desk import release, repair, two
 from helper import CODES, HELPER
 from stand import POLICY
 from ways import QEMU, SETUID
@@ -17,7 +17,7 @@ SCHEMA = {
     "rule": ["verdict", "all|user|group", "line"],
     "privilege": ["mode", "user"],
     "uplink": ["name", "because"],
-    "attachment": ["attach", "taps", "refused"],
+    "attachment": ["attach", "taps", "refused", "state"],
     "tap": ["name", "user", "slot", "mac", "pid", "sent", "received", "forged"],
     "ether auto": ["attach", "code", "because"],
 }
@@ -73,6 +73,59 @@ def test_status_tells_whose_taps_there_are_and_what_went_through(world):
         assert (tap["sent"], tap["forged"]) == (15, 5), tap
         assert int(tap["pid"]) > 1, tap
         assert one(facts, "attachment", attach="patch", taps=1)["refused"] == 3, facts
+    release(host)
+
+
+# What somebody may do to what stands, and whose fault status then takes it for; {tap}: the guest's
+MEDDLING = {
+    "tc filter del dev nic egress pref 24700": "nic",
+    "tc filter del dev nic ingress pref 24701": "nic",
+    "tc qdisc del dev nic clsact": "nic",
+    "tc filter del dev btlan ingress pref 12": "btlan",
+    "tc filter del dev btlan ingress pref 99": "btlan",
+    "ip link set btlan address 02:00:00:00:00:99": "btlan",
+    "ip link set btlan down": "btlan",
+    "ip link set bthub down": "bthub",
+    "tc filter del dev bthub ingress pref 99": "bthub",
+    "tc filter del dev bthub ingress pref 11": "{tap}",
+    "tc filter del dev {tap} ingress pref 10": "{tap}",
+    "tc filter del dev {tap} ingress pref 99": "{tap}",
+    "ip link set {tap} down": "{tap}",
+}
+
+
+@limit(60)
+def test_status_tells_what_somebody_has_changed_until_a_start_mends_it(world):
+    host = world.host("desk", world.lan())
+
+    def state():
+        return one(facts_of(host), "attachment")["state"]
+
+    assert state() == "nothing"
+    with SETUID.guest(host) as guest:
+        assert state() == "whole"
+        for command, name in MEDDLING.items():
+            done = host.run(command.format(tap=guest.card).split())
+            assert done.returncode == 0, (command, done)
+            name = name.format(tap=guest.card)
+            wanted = f"{name} is not as the helper makes it: the next start mends that"
+            assert state() == wanted, (command, state())
+            answer = repair(host)
+            assert answer.reply and answer.reply.code == "ok", (command, answer)
+            assert state() == "whole", (command, state())
+    release(host)
+
+
+@limit(60)
+def test_status_tells_of_a_bridge_that_has_lost_our_end(world):
+    host = world.host("desk", world.lan(), policy=ALLOW + "join br0\n")
+    host.ip("link add br0 type bridge", "link set nic master br0", "link set br0 up")
+    with SETUID.guest(host):
+        assert one(facts_of(host), "attachment", attach="join")["state"] == "whole"
+        host.ip("link set btlan nomaster")
+        assert "btlan is not" in one(facts_of(host), "attachment")["state"]
+    with SETUID.guest(host):
+        assert one(facts_of(host), "attachment")["state"] == "whole"
     release(host)
 
 
