@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test_link_news.c: news of real links: the loopback of a network namespace of our own goes up and
- * down. As an ordinary user on a machine that allows him no such namespace nothing is tested.
+ * down. An ordinary user may be allowed no such namespace: then this is skipped.
  */
 #include <check.h>
-#include <errno.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -71,8 +70,8 @@ static void on_flap(AvahiTimeout *timeout, void *user)
 static void setup(void)
 {
 	memset(&t, 0, sizeof(t));
-	ck_assert_msg(unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0,
-		      "this test needs root, or user namespaces for all: %s", strerror(errno));
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		return;
 	t.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(loop_new(&t.loop), 0);
 	t.poll = loop_api(t.loop);
@@ -81,6 +80,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+	if (!t.loop)
+		return;
 	link_news_stop(t.news);
 	loop_free(t.loop);
 	close(t.fd);
@@ -98,6 +99,7 @@ static void make(unsigned int n)
 
 START_TEST(test_changes_that_come_close_together_are_told_once)
 {
+	NEEDS(t.loop, "it takes root, or user namespaces for all");
 	make(3);
 	ck_assert_uint_ge(t.after, QUIET_MS - 1);
 	if (t.changed - t.first < QUIET_MS) /* or the machine stood still in between */
@@ -107,6 +109,7 @@ END_TEST
 
 START_TEST(test_link_that_never_rests_is_told_of)
 {
+	NEEDS(t.loop, "it takes root, or user namespaces for all");
 	make(40); /* two seconds, were nothing told meanwhile */
 	ck_assert_uint_lt(t.told, 40);
 }
