@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "confirm.h"
+#include "confirm_rounds.h"
 #include "frame.h"
 #include "suite.h"
 
@@ -246,6 +247,20 @@ START_TEST(test_unproven_peer_gets_frames_only_on_link)
 }
 END_TEST
 
+START_TEST(test_unproven_peer_gets_frames_by_ipv4_if_it_has_that)
+{
+	struct tunnel_target six = { { { 0xfd, [13] = 1, [15] = 3 } }, 6066 };
+	struct tunnel_target four = place(1, 99), later = place(1, 98);
+
+	announce_at(0, 2, &six);
+	ck_assert_uint_eq(peer_of(0, 2)->sending, 0);
+	announce_at(0, 2, &four);
+	ck_assert_uint_eq(peer_of(0, 2)->sending, 1);
+	announce_at(0, 2, &later);
+	ck_assert_uint_eq(peer_of(0, 2)->sending, 1);
+}
+END_TEST
+
 START_TEST(test_peer_that_knows_no_confirmation_stays_while_announced)
 {
 	node[1].deaf = true;
@@ -359,6 +374,82 @@ START_TEST(test_a_cookie_does_not_travel)
 }
 END_TEST
 
+/* Its own slot of time and the next: who is answered at the end of one has all of the other. */
+START_TEST(test_a_cookie_is_good_for_two_slots)
+{
+	const uint32_t slot = CONTROL_COOKIE_SECONDS * 1000, start = 10 * slot;
+	struct control hello, c = { .source = mac_of(3), .type = CONTROL_ACK };
+	struct tunnel_target at = place(1, 66);
+
+	now = start + slot - 1;
+	confirm_unknown(&node[0].confirm, &c.source, &at, now);
+	ck_assert_int_eq(control_decode(queue[tail % QUEUE].frame, CONTROL_LEN, &hello), 0);
+	c.echo = hello.cookie;
+	now = start + 2 * slot;
+	forge(&c, 0, &at, -EINVAL);
+	now--;
+	forge(&c, 0, &at, 0);
+	now = start - 1; /* nor before it was made */
+	forge(&c, 0, &at, -EINVAL);
+}
+END_TEST
+
+/* Who asks gets a cookie of ours for his own address; it must not end another one's peer. */
+START_TEST(test_goodbye_from_elsewhere_ends_nobody)
+{
+	struct control hello, c = { .source = mac_of(1), .type = CONTROL_BYE };
+	struct tunnel_target evil = place(1, 66);
+
+	announce(0, 1);
+	pass(100);
+	tail = head;
+	confirm_unknown(&node[0].confirm, &c.source, &evil, now);
+	ck_assert_int_eq(control_decode(queue[tail % QUEUE].frame, CONTROL_LEN, &hello), 0);
+	tail = head;
+	c.echo = hello.cookie;
+	forge(&c, 0, &evil, 0);
+	ck_assert(peer_is_proven(peer_of(0, 1)));
+	/* nor by the TAP, where anybody may say who he is */
+	c.echo = confirm_cookie(&node[0].confirm, &c.source, &confirm_by_tap, now, 0);
+	forge(&c, 0, NULL, 0);
+	ck_assert(peer_is_proven(peer_of(0, 1)));
+	ck_assert_uint_eq(node[0].news[CONFIRM_GONE], 0);
+}
+END_TEST
+
+/* A HELLO proves nothing, not even that its sender is where he says. */
+START_TEST(test_hello_from_elsewhere_says_nothing_of_a_peer)
+{
+	struct control c = { .source = mac_of(1), .type = CONTROL_HELLO, .attach = ATTACH_NO };
+	struct tunnel_target evil = place(1, 66);
+
+	node[0].confirm.attach = node[1].confirm.attach = ATTACH_PATCH;
+	announce(0, 1);
+	pass(100);
+	ck_assert_uint_eq(peer_of(0, 1)->attach, ATTACH_PATCH);
+	forge(&c, 0, &evil, 0);
+	ck_assert_uint_eq(peer_of(0, 1)->attach, ATTACH_PATCH);
+	forge(&c, 0, &node[1].at[0], 0);
+	ck_assert_uint_eq(peer_of(0, 1)->attach, ATTACH_NO);
+}
+END_TEST
+
+/* Somebody answers for as many MACs as he likes, with cookies that he really got. */
+START_TEST(test_one_address_answers_for_so_many_and_no_more)
+{
+	struct tunnel_target at = place(1, 66);
+
+	for (unsigned int i = 0; i < PEERS_BY_ADDRESS + 5; i++) {
+		struct control c = { .source = { { 0xb2, 5, 5, 5, 0, (uint8_t)i } },
+				     .type = CONTROL_ACK };
+
+		c.echo = confirm_cookie(&node[0].confirm, &c.source, &at, now, 0);
+		forge(&c, 0, &at, 0);
+	}
+	ck_assert_uint_eq(node[0].peers.count, PEERS_BY_ADDRESS);
+}
+END_TEST
+
 START_TEST(test_frames_for_others_from_us_or_broken_are_refused)
 {
 	struct control c = { .source = mac_of(1), .type = CONTROL_HELLO };
@@ -421,6 +512,13 @@ START_TEST(test_flood_of_addresses_is_bounded_in_memory_and_rate)
 }
 END_TEST
 
+START_TEST(test_frame_of_our_own_address_is_not_asked_who_it_is)
+{
+	confirm_unknown(&node[0].confirm, &node[0].confirm.mac, &node[1].at[0], now);
+	ck_assert_uint_eq(node[0].sent, 0);
+}
+END_TEST
+
 START_TEST(test_flood_of_strangers_leaves_hellos_for_the_announced)
 {
 	for (uint32_t i = 0; i < 5000; i++) {
@@ -435,6 +533,23 @@ START_TEST(test_flood_of_strangers_leaves_hellos_for_the_announced)
 	announce(0, 1);
 	pass(50);
 	ck_assert(peer_is_proven(peer_of(0, 1)));
+}
+END_TEST
+
+START_TEST(test_strangers_get_a_quarter_of_the_rate)
+{
+	const struct tunnel_target at = place(9, 1);
+
+	for (uint32_t i = 0; i < 10 * 2 * CONFIRM_RATE; i++) { /* of the whole rate twice */
+		struct mac mac = { { 0xb2, 7 } };
+
+		put_be32(mac.byte + 2, i);
+		confirm_unknown(&node[0].confirm, &mac, &at, now);
+		now += i % 2 ? 1000 / CONFIRM_RATE : 0;
+		tail = head;
+	}
+	ck_assert_uint_le(node[0].sent, CONFIRM_BURST + 10 * CONFIRM_RATE / 4);
+	ck_assert_uint_ge(node[0].sent, CONFIRM_BURST + 10 * CONFIRM_RATE / 4 - 1);
 }
 END_TEST
 
@@ -560,6 +675,23 @@ START_TEST(test_bye_with_a_valid_cookie_means_gone_at_once)
 	ck_assert_uint_eq(node[1].confirm.farewells, 0);
 	ck_assert_ptr_null(peer_of(0, 1));
 	ck_assert_int_eq(confirm_tick(&node[1].confirm, now), -1);
+}
+END_TEST
+
+/* Who never answered would not now, and is not waited for. */
+START_TEST(test_goodbye_is_said_to_those_who_answered)
+{
+	unsigned int sent;
+
+	node[2].deaf = true;
+	announce(0, 1);
+	announce(0, 2);
+	pass(100);
+	ck_assert_uint_eq(peer_of(0, 2)->sending, 0); /* it gets frames, being near */
+	sent = node[0].sent;
+	confirm_farewell(&node[0].confirm, now);
+	ck_assert_uint_eq(node[0].confirm.farewells, 1);
+	ck_assert_uint_eq(node[0].sent, sent + 1);
 }
 END_TEST
 
@@ -805,16 +937,23 @@ int main(void)
 	tcase_add_test(cases, test_one_announcement_makes_both_sides_proven);
 	tcase_add_test(cases, test_datagram_of_a_stranger_is_answered_by_hello_not_by_an_entry);
 	tcase_add_test(cases, test_unproven_peer_gets_frames_only_on_link);
+	tcase_add_test(cases, test_unproven_peer_gets_frames_by_ipv4_if_it_has_that);
 	tcase_add_test(cases, test_peer_that_knows_no_confirmation_stays_while_announced);
 	tcase_add_test(cases, test_all_confirmed_addresses_are_the_peers);
 	tcase_add_test(cases, test_forged_announcement_does_not_move_a_proven_peer);
 	tcase_add_test(cases, test_another_port_takes_over_only_by_answering);
 	tcase_add_test(cases, test_answers_without_our_cookie_count_for_nothing);
 	tcase_add_test(cases, test_a_cookie_does_not_travel);
+	tcase_add_test(cases, test_a_cookie_is_good_for_two_slots);
+	tcase_add_test(cases, test_goodbye_from_elsewhere_ends_nobody);
+	tcase_add_test(cases, test_hello_from_elsewhere_says_nothing_of_a_peer);
+	tcase_add_test(cases, test_one_address_answers_for_so_many_and_no_more);
 	tcase_add_test(cases, test_frames_for_others_from_us_or_broken_are_refused);
 	tcase_add_test(cases, test_flood_of_announcements_sends_no_more_than_the_rate);
 	tcase_add_test(cases, test_flood_of_addresses_is_bounded_in_memory_and_rate);
+	tcase_add_test(cases, test_frame_of_our_own_address_is_not_asked_who_it_is);
 	tcase_add_test(cases, test_flood_of_strangers_leaves_hellos_for_the_announced);
+	tcase_add_test(cases, test_strangers_get_a_quarter_of_the_rate);
 	tcase_add_test(cases, test_announced_loopback_is_believed_of_our_own_host_alone);
 	tcase_add_test(cases, test_silent_peer_is_asked_and_gone_after_a_minute);
 	tcase_add_test(cases, test_suspended_machine_finds_its_peers_as_it_left_them);
@@ -823,6 +962,7 @@ int main(void)
 	tcase_add_test(cases, test_network_that_is_gone_for_minutes_brings_the_peer_back);
 	tcase_add_test(cases, test_those_who_fall_silent_are_bounded_as_strangers_are);
 	tcase_add_test(cases, test_bye_with_a_valid_cookie_means_gone_at_once);
+	tcase_add_test(cases, test_goodbye_is_said_to_those_who_answered);
 	tcase_add_test(cases, test_peer_moves_to_another_address_when_one_fails);
 	tcase_add_test(cases, test_peer_that_frames_go_to_in_vain_moves_soon);
 	tcase_add_test(cases, test_peer_that_answers_frames_is_not_asked);

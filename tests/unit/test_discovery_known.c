@@ -86,6 +86,24 @@ START_TEST(test_new_addresses_are_told_once)
 }
 END_TEST
 
+START_TEST(test_address_is_another_one_on_another_link_or_port)
+{
+	struct sockaddr_in6 address = at(5);
+	struct txt txt = guest(1);
+
+	known_set(known, &txt, &address, 1);
+	expect("+1@5 ");
+	address.sin6_scope_id = 7;
+	known_set(known, &txt, &address, 1);
+	expect("+1@5 ");
+	address.sin6_port = htons(7000);
+	known_set(known, &txt, &address, 1);
+	expect("+1@5 ");
+	known_set(known, &txt, &address, 1);
+	expect("");
+}
+END_TEST
+
 START_TEST(test_changed_text_is_told_for_all_addresses)
 {
 	struct sockaddr_in6 addresses[2] = { at(5), at(6) };
@@ -201,6 +219,7 @@ int main(void)
 
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, test_new_addresses_are_told_once);
+	tcase_add_test(cases, test_address_is_another_one_on_another_link_or_port);
 	tcase_add_test(cases, test_changed_text_is_told_for_all_addresses);
 	tcase_add_test(cases, test_guest_without_address_is_lost_once);
 	tcase_add_test(cases, test_held_guest_that_comes_back_is_not_news);

@@ -252,7 +252,12 @@ START_TEST(test_a_full_set_of_addresses_keeps_the_confirmed)
 			peer_confirm(&peers, peer, (int)n);
 	}
 	a = address_number(100);
+	peer->sending = 3;
 	ck_assert_int_eq(peer_address_add(peer, &a), 4);
+	ck_assert_uint_eq(peer->sending, 3);
+	peer->sending = 4; /* what is sent to is never moved by an announcement */
+	ck_assert_int_eq(peer_address_add(peer, &a), 4);
+	ck_assert_uint_eq(peer->sending, PEER_ADDRESSES);
 	ck_assert_int_eq(peer_address(peer, &a, 6066), 4);
 	ck_assert_int_eq(peer_address(peer, &a, 6067), -1);
 	peer_confirm(&peers, peer, 4);
