@@ -96,7 +96,10 @@ static int find(struct chooser *chooser, const struct nbp_tuple *wanted, const c
 	if (error)
 		return error;
 	if (!look->names)
-		return cli_fail(CLI_NOTHING, "nobody answers to the name '%s'", name);
+		return cli_fail(CLI_NOTHING,
+				"nobody answers to the name '%s': see who does by 'basilisk-tap "
+				"chooser'",
+				name);
 	*address = look->name[0].address;
 	return CLI_OK;
 }
@@ -154,7 +157,8 @@ static int send_echoes(struct chooser *chooser, struct at_address address, const
 	return 0;
 }
 
-static void print_echoes(const struct chooser *chooser, struct at_address address,
+/* @address, @mac: NULL where that was not found out. */
+static void print_echoes(const struct chooser *chooser, const struct at_address *address,
 			 const struct mac *mac, const struct echoes *echoes)
 {
 	double mean = echoes->answered ? (double)echoes->sum / echoes->answered / 1000 : 0;
@@ -169,9 +173,9 @@ static void print_echoes(const struct chooser *chooser, struct at_address addres
 		return;
 	}
 	chooser_print_self_json(&chooser->node);
-	printf(", \"ping\": {\"address\": \"%s\", \"mac\": ",
-	       chooser_format_address(address, text));
-	printf(mac ? "\"%s\"" : "null", mac ? mac_format(mac, mac_text) : "");
+	printf(", \"ping\": {\"address\": ");
+	printf(address ? "\"%s\"" : "null", address ? chooser_format_address(*address, text) : "");
+	printf(mac ? ", \"mac\": \"%s\"" : ", \"mac\": null", mac ? mac_format(mac, mac_text) : "");
 	printf(", \"sent\": %u, \"answered\": %u", echoes->sent, echoes->answered);
 	if (echoes->answered)
 		printf(", \"ms\": {\"min\": %.3f, \"mean\": %.3f, \"max\": %.3f}",
@@ -190,6 +194,8 @@ static int ping(struct chooser *chooser, const char *name, const struct nbp_tupl
 	if (!parse_address(name, &address)) {
 		terminal_progress("looking for the name");
 		status = find(chooser, wanted, name, &address);
+		if (status == CLI_NOTHING && chooser->json)
+			print_echoes(chooser, NULL, NULL, &echoes);
 		if (status != CLI_OK)
 			return status;
 	}
@@ -197,8 +203,10 @@ static int ping(struct chooser *chooser, const char *name, const struct nbp_tupl
 	status = node_resolve(&chooser->node, address, &mac);
 	if (status == -EHOSTUNREACH) {
 		if (chooser->json)
-			print_echoes(chooser, address, NULL, &echoes);
-		return cli_fail(CLI_NOTHING, "nobody has the AppleTalk address %s",
+			print_echoes(chooser, &address, NULL, &echoes);
+		return cli_fail(CLI_NOTHING,
+				"nobody has the AppleTalk address %s: see who is there by "
+				"'basilisk-tap chooser'",
 				chooser_format_address(address, address_text));
 	}
 	if (status)
@@ -209,7 +217,7 @@ static int ping(struct chooser *chooser, const char *name, const struct nbp_tupl
 	status = send_echoes(chooser, address, &mac, &echoes);
 	if (status)
 		return status;
-	print_echoes(chooser, address, &mac, &echoes);
+	print_echoes(chooser, &address, &mac, &echoes);
 	return echoes.answered ? CLI_OK : CLI_NOTHING;
 }
 
@@ -231,8 +239,10 @@ static int read_values(struct chooser *chooser)
 		status = read_number("--count", chooser->count_text, COUNT_MAX, &chooser->count);
 	if (!status && chooser->zone_text &&
 	    at_text_parse(chooser->zone_text, strlen(chooser->zone_text), &chooser->zone) < 0)
-		status = cli_fail(CLI_USAGE, "chooser: '%s' is no name of a zone",
-				  chooser->zone_text);
+		status = cli_fail(
+			CLI_USAGE,
+			"chooser: '%s' is no name of a zone: 1 to 32 of a Mac's characters",
+			chooser->zone_text);
 	if (!status && !bt_is_ours(chooser->ether))
 		status = cli_fail(CLI_USAGE,
 				  "chooser: --ether '%s' is none of auto, auto-bridge, auto-p2p",
@@ -331,7 +341,10 @@ int chooser_main(int argc, char *argv[])
 	if (status || done)
 		return status;
 	if (name && !parse_address(name, &address) && nbp_parse(name, &wanted) < 0)
-		return cli_fail(CLI_USAGE, "chooser ping: '%s' is no name of AppleTalk's", name);
+		return cli_fail(CLI_USAGE,
+				"chooser ping: '%s' is no name of AppleTalk's: NAME[:TYPE[@ZONE]], "
+				"of 32 of a Mac's characters each, or NET.NODE",
+				name);
 	if (!chooser.zone.len)
 		chooser.zone = wanted.zone;
 	return run(&chooser, name, &wanted);

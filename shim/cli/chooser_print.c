@@ -112,10 +112,14 @@ void chooser_print_list(const struct look *look)
 	char utf8[AT_TEXT_UTF8_SIZE], address[CHOOSER_ADDRESS_SIZE];
 
 	if (look->cut)
-		cli_fail(0, "there are more than %d zones or %d names: not all are listed",
-			 LOOK_ZONES_MAX, LOOK_NAMES_MAX);
+		cli_fail(
+			0,
+			"there are more than %d zones or %d names, and not all are listed: choose a "
+			"zone by --zone",
+			LOOK_ZONES_MAX, LOOK_NAMES_MAX);
 	if (!look->names) {
-		cli_fail(0, "nobody on this AppleTalk network has a name");
+		cli_fail(0, "nobody on this AppleTalk network has a name: is AppleTalk on in the "
+			    "Macs? 'basilisk-tap doctor' tells what is in the way here");
 		return;
 	}
 	for (unsigned int i = 0; i < look->names; i++) {

@@ -64,7 +64,10 @@ int mac_main(int argc, char *argv[])
 		int next = next_slot(uid);
 
 		if (next < 0)
-			return cli_fail(CLI_FAILED, "all slots of user %u are taken", uid);
+			return cli_fail(CLI_FAILED,
+					"mac: all slots of user %u are taken: end an emulator or a "
+					"guest",
+					uid);
 		slot = (uint32_t)next;
 	}
 	mac = mac_make(identity_host(), uid, slot);

@@ -65,7 +65,8 @@ int main(int argc, char *argv[])
 {
 	int status = dispatch(argc, argv);
 
-	if ((fflush(stdout) == EOF || ferror(stdout)) && status == CLI_OK)
-		return cli_fail(CLI_FAILED, "cannot write: %m");
+	/* whatever else there is to tell: who reads it has got less than all, or nothing */
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return cli_fail(CLI_FAILED, "cannot write to the standard output: %m");
 	return status;
 }

@@ -205,7 +205,10 @@ static void print_all(const struct peers *peers)
 		return;
 	}
 	if (!peers->n) {
-		fprintf(stderr, "basilisk-tap: no emulator on the network (%s)\n", peers->state);
+		cli_fail(0,
+			 "no emulator on the network (%s): start one with 'ether auto' in its "
+			 "prefs",
+			 peers->state);
 		return;
 	}
 	printf("%s%-17s  %-22s  %-15s  %-8s  %s%s\n", terminal_colour(stdout, TERMINAL_BOLD), "MAC",
@@ -223,7 +226,8 @@ static void print_change(const struct peers *peers, const struct guest *guest, b
 	} else {
 		print_guest(guest, here ? "+ " : "- ");
 	}
-	fflush(stdout);
+	if (fflush(stdout) == EOF)
+		loop_quit(peers->loop); /* nobody gets what is told from now on */
 }
 
 /* ---- what discovery tells ---- */

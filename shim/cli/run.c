@@ -112,7 +112,7 @@ static bool find_program(const char *program, char *path)
 	return false;
 }
 
-/* Why the loader would be in its secure mode, and ignore the library; or NULL. */
+/* Why the loader would be in its secure mode, and ignore the library, and what to do; or NULL. */
 static const char *why_secure(const char *path, const struct stat *st)
 {
 	struct statvfs fs;
@@ -121,11 +121,11 @@ static const char *why_secure(const char *path, const struct stat *st)
 	    (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOSUID)))
 		return NULL; /* the kernel gives it nothing */
 	if ((st->st_mode & S_ISUID) && st->st_uid != geteuid())
-		return "is setuid";
+		return "is setuid: take that from it, or start a copy of it";
 	if ((st->st_mode & S_ISGID) && (st->st_mode & S_IXGRP) && st->st_gid != getegid())
-		return "is setgid";
+		return "is setgid: take that from it, or start a copy of it";
 	if (geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
-		return "has file capabilities";
+		return "has file capabilities: take them from it, or start a copy of it";
 	return NULL;
 }
 
@@ -153,7 +153,8 @@ static bool is_appimage(const Elf64_Ehdr *header)
 	return memcmp(header->e_ident + 8, "AI", 2) == 0;
 }
 
-/* Why no library can be preloaded into the program, as far as its file tells; or NULL. */
+/* Why no library can be preloaded into the program, as far as its file tells, and what to do; or
+ * NULL. */
 static const char *why_not_loaded(const char *path, const char *library)
 {
 	unsigned char ours[EI_NIDENT] = { 0 };
@@ -167,11 +168,11 @@ static const char *why_not_loaded(const char *path, const char *library)
 	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
 		goto out; /* a script, most likely: what it starts is what counts */
 	if (header.e_ident[EI_CLASS] != ours[EI_CLASS])
-		why = "is for another word size than " PRELOAD_NAME;
+		why = "is for another word size than " PRELOAD_NAME ": take a build for this one";
 	else if (header.e_ident[EI_CLASS] == ELFCLASS64 &&
 		 header.e_ident[EI_DATA] == ours[EI_DATA] && !is_appimage(&header) &&
 		 !names_loader(fd, &header))
-		why = "is statically linked";
+		why = "is statically linked: take a build that is not";
 out:
 	if (fd >= 0)
 		close(fd);
@@ -217,15 +218,18 @@ int run_main(int argc, char *argv[])
 	}
 	if (!find_program(argv[first], path) || stat(path, &st) < 0)
 		return cli_fail(errno == ENOENT || errno == ENOTDIR ? CLI_NO_PROGRAM : CLI_NO_START,
-				"%s: %m", argv[first]);
+				"%s: %m%s", argv[first],
+				errno == ENOENT && !strchr(argv[first], '/') ?
+					": it is not in PATH; install it, or give its path" :
+					"");
 	if (!find_library(library))
 		return cli_fail(CLI_NO_START, "%s: %m (is basilisk-tap installed?)", library);
 	why = why_secure(path, &st);
 	if (!why)
 		why = why_not_loaded(path, library);
 	if (why)
-		return cli_fail(CLI_NO_START, "%s %s: the loader lets no library into it", path,
-				why);
+		return cli_fail(CLI_NO_START, "%s %s; as it is the loader lets no library into it",
+				path, why);
 	error = plain_name(library);
 	if (!error)
 		error = set_preload(library);

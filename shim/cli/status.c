@@ -189,7 +189,8 @@ static int ask_user(uid_t uid, struct printer *printer, char *text)
 			return len ? (int)len : -EACCES;
 		if (len < 0) {
 			cli_fail(0,
-				 "status: the emulator in slot %u of user %u does not answer: %s",
+				 "status: the emulator in slot %u of user %u does not answer (%s): "
+				 "is it stopped?",
 				 slot, uid, strerror((int)-len));
 			error = (int)len;
 			continue;
@@ -261,13 +262,14 @@ int status_main(int argc, char *argv[])
 		puts("\n]}");
 	free(text);
 	if (error == -EPERM || error == -EACCES)
-		return cli_fail(CLI_FAILED, "status: %s is another user's, or not its user's alone",
+		return cli_fail(CLI_FAILED,
+				"status: %s is another user's, or not its user's alone: ask as "
+				"root, or have it removed",
 				slot_path(uid, path));
 	if (error)
 		return CLI_FAILED;
 	if (!printer.n && !printer.json)
-		fprintf(stderr,
-			"basilisk-tap: no emulator runs on the network here: start one with 'ether "
-			"auto' in its prefs\n");
+		cli_fail(0, "no emulator runs on the network here: start one with 'ether auto' in "
+			    "its prefs");
 	return printer.n ? CLI_OK : CLI_NOTHING;
 }

@@ -45,7 +45,8 @@ static int ask(struct bt_device *d, struct reply *reply, int *tap)
 	struct request r = request(d, REQUEST_ATTACH);
 
 	if (!path) {
-		say_reason(d, "no helper is asked, because BASILISK_TAP_HELPER=none");
+		say_reason(d, "no helper is asked, because BASILISK_TAP_HELPER=none: unset it "
+			      "for the LAN");
 		return -1;
 	}
 	log_say(LOG_DEBUG, "asking %s for slot %u", path, d->slot.number);

@@ -26,7 +26,8 @@
  *   BASILISK_TAP_LOG      error, info (as if unset) or debug: how much is said on stderr
  *   BASILISK_TAP_CAPTURE  a file of the user's own, or a named pipe, that gets all frames to and
  *                         from the guest, in pcap format
- *   BASILISK_TAP_HELPER   the helper program to ask for a TAP, or "none"
+ *   BASILISK_TAP_HELPER   the helper to ask for a TAP, a program or the socket of a service
+ *                         manager, or "none"
  */
 #ifndef BASILISK_TAP_H
 #define BASILISK_TAP_H
@@ -76,7 +77,8 @@ BT_API int bt_is_ours(const char *ether);
  *   -EBUSY   the slot or port asked for, or all slots of this user, are taken
  *   -ENODEV  auto-bridge, and not to be bridged
  *   or what the kernel said (-EMFILE, -ENOMEM, ...).
- * May take up to some 3 seconds where the helper hangs, usually a few milliseconds.
+ * Takes a few milliseconds; some 3 seconds where the helper hangs, and 3 more where a service
+ * manager's, which is then asked by its socket, does so too.
  */
 BT_API int bt_open(const char *ether, struct bt_device **device);
 
@@ -143,7 +145,8 @@ BT_API void bt_get_status(const struct bt_device *device, struct bt_status *stat
 
 /*
  * Takes the guest off the network, says goodbye to the peers and frees @device; NULL is nothing.
- * Takes some milliseconds, at most about half a second.
+ * Takes some milliseconds, at most about half a second; but where a helper that hangs is being asked
+ * for another TAP, it waits for the end of that, as bt_open() does.
  *
  * A program that calls exit() or returns from main() without it says the same goodbye; one that
  * ends by a signal or _exit() says none, and its peers take it for gone after a minute of silence.

@@ -119,7 +119,9 @@ static void start_discovery(struct control_thread *t)
 	int err = discovery_start(t->poll, &txt, &events, t, &t->discovery);
 
 	if (err)
-		log_say(LOG_INFO, "no peers will be found: the discovery does not start (%s)",
+		log_say(LOG_INFO,
+			"no peers will be found: the discovery does not start (%s): start the "
+			"emulator again",
 			strerrordesc_np(-err));
 }
 
@@ -185,9 +187,14 @@ static void *thread_main(void *argument)
 {
 	struct control_thread *t = argument;
 	struct discovery *discovery;
+	int err;
 
 	start_discovery(t);
-	loop_run(t->loop);
+	err = loop_run(t->loop);
+	if (err)
+		log_say(LOG_INFO,
+			"nobody looks after the network any more (%s): start the emulator again",
+			strerrordesc_np(-err));
 	discovery_quit(t->discovery); /* it takes its time, and the others take theirs meanwhile */
 	say_farewell(t);
 	discovery = t->discovery;

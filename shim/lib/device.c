@@ -150,9 +150,15 @@ static void device_free(struct bt_device *d)
 
 /* ---- opening ---- */
 
-static int fail(int err, const char *what)
+#define REPORT "report this if it repeats"
+
+static int fail(int err, const char *what, const char *remedy)
 {
-	log_say(LOG_ERROR, "no network: %s (%s)", what, strerrordesc_np(-err));
+	if (err == -EMFILE || err == -ENFILE)
+		remedy = "end other programs, or raise 'ulimit -n'";
+	else if (err == -ENOMEM)
+		remedy = "end other programs: there is no memory left";
+	log_say(LOG_ERROR, "no network: %s (%s): %s", what, strerrordesc_np(-err), remedy);
 	return err;
 }
 
@@ -172,14 +178,14 @@ static int open_slot(struct bt_device *d)
 		log_say(LOG_ERROR, "no network: all %d slots are in use: end an emulator",
 			MAC_SLOTS);
 	else if (err)
-		return fail(err, "no slot can be locked");
+		return fail(err, "no slot can be locked", "is there room in /tmp?");
 	if (!err && d->slot.directory < 0 && geteuid() != getuid())
 		log_say(LOG_INFO, "started as a set-user-id program: running without status, and "
 				  "perhaps with another emulator's address");
 	else if (!err && d->slot.directory < 0)
 		log_say(LOG_INFO,
 			"%s is not a directory of this user's alone: running without "
-			"status, and perhaps with another emulator's address",
+			"status, and perhaps with another emulator's address: have it removed",
 			slot_path(getuid(), path));
 	return err;
 }
@@ -195,7 +201,7 @@ static int open_tunnel(struct bt_device *d)
 			d->option.port);
 		return -EBUSY;
 	}
-	return err ? fail(err, "no UDP port can be opened") : 0;
+	return err ? fail(err, "no UDP port can be opened", "choose another by port=") : 0;
 }
 
 static int open_descriptor(struct bt_device *d)
@@ -207,7 +213,7 @@ static int open_descriptor(struct bt_device *d)
 		err = wait_add(&d->wait, SOURCE_TUNNEL, d->tunnel.data);
 	if (!err && d->tap >= 0)
 		err = wait_add(&d->wait, SOURCE_TAP, d->tap);
-	return err ? fail(err, "no epoll descriptor") : 0;
+	return err ? fail(err, "no epoll descriptor", REPORT) : 0;
 }
 
 static int open_parts(struct bt_device *d)
@@ -218,7 +224,8 @@ static int open_parts(struct bt_device *d)
 		return err;
 	err = attachment_open(d);
 	if (err) {
-		log_say(LOG_ERROR, "no network: no slot is left that has no TAP yet");
+		log_say(LOG_ERROR, "no network: no slot is left that has no TAP yet: leave out "
+				   "slot=, or end an emulator or a guest of QEMU's");
 		return err;
 	}
 	if (d->option.mode == ETHER_BRIDGE &&
@@ -233,14 +240,15 @@ static int open_parts(struct bt_device *d)
 	if (err)
 		return err;
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, d->notice) < 0)
-		return fail(-errno, "no socket pair");
+		return fail(-errno, "no socket pair", REPORT);
 	err = owner_new(d);
 	if (err)
-		return fail(err, "no memory that a child does not inherit");
+		return fail(err, "no memory that a child does not inherit",
+			    "this needs Linux 4.14 or newer");
 	err = process_remember(d);
 	if (!err)
 		err = control_thread_start(d, &d->control);
-	return err ? fail(err, "the control thread does not start") : 0;
+	return err ? fail(err, "the control thread does not start", REPORT) : 0;
 }
 
 int bt_open(const char *ether, struct bt_device **device)
@@ -257,7 +265,7 @@ int bt_open(const char *ether, struct bt_device **device)
 	d = device_new();
 	if (!d) {
 		standard_release(&standard);
-		return fail(-ENOMEM, "cannot start");
+		return fail(-ENOMEM, "cannot start", REPORT);
 	}
 	err = ether_option_parse(ether ? ether : "", &d->option, error);
 	if (err) {
@@ -273,7 +281,7 @@ int bt_open(const char *ether, struct bt_device **device)
 				"own: name another file",
 				path);
 		else if (d->capture < 0)
-			log_say(LOG_INFO, "no capture: %s (%s)", path,
+			log_say(LOG_INFO, "no capture: %s (%s): name another file", path,
 				strerrordesc_np(-d->capture));
 	}
 	err = open_parts(d);

@@ -150,23 +150,32 @@ static int run_helper(struct run *run)
 
 static int explain_end(struct reply *reply, const struct run *run)
 {
-	const char *sentence;
+	const char *sentence, *remedy;
 
 	if (run->timeout)
-		return helper_reply_problem(reply, -ETIMEDOUT,
-					    "the helper %s did not answer in %d seconds", run->path,
-					    HELPER_DEADLINE_MS / 1000);
+		return helper_reply_problem(
+			reply, -ETIMEDOUT,
+			"the helper %s did not answer in %d seconds: see whether "
+			"'%s --status' does",
+			run->path, HELPER_DEADLINE_MS / 1000, run->path);
 	if (run->status >= 0 && WIFSIGNALED(run->status))
 		return helper_reply_problem(
-			reply, -EIO, "the helper %s was killed by signal %d (%s)", run->path,
-			WTERMSIG(run->status), sigabbrev_np(WTERMSIG(run->status)) ?: "?");
+			reply, -EIO,
+			"the helper %s was killed by signal %d (%s): report this if it repeats",
+			run->path, WTERMSIG(run->status),
+			sigabbrev_np(WTERMSIG(run->status)) ?: "?");
 	if (run->status < 0)
-		return helper_reply_problem(reply, -EIO, "the helper %s ended without a reply",
-					    run->path);
+		return helper_reply_problem(
+			reply, -EIO,
+			"the helper %s ended without a reply: report this if it "
+			"repeats",
+			run->path);
 	sentence = outcome_sentence((unsigned int)WEXITSTATUS(run->status));
+	remedy = outcome_remedy((unsigned int)WEXITSTATUS(run->status));
 	return helper_reply_problem(
-		reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s", run->path,
-		WEXITSTATUS(run->status), sentence ? ": " : "", sentence ? sentence : "");
+		reply, -EIO, "the helper %s ended without a reply, exit status %d%s%s: %s",
+		run->path, WEXITSTATUS(run->status), sentence ? ": " : "", sentence ? sentence : "",
+		remedy && *remedy ? remedy : "is that a helper of this version?");
 }
 
 /* Both ends close-on-exec, and @pair[1], the helper's, at least FD_MIN. */
@@ -201,8 +210,11 @@ static int run_program(const char *path, const struct request *request, struct r
 	memset(reply, 0, sizeof(*reply));
 	err = pair_new(pair);
 	if (err)
-		return helper_reply_problem(reply, err, "no socket to the helper (%s)",
-					    strerrordesc_np(-err));
+		return helper_reply_problem(
+			reply, err,
+			"no socket to the helper (%s): end other programs, or raise "
+			"'ulimit -n'",
+			strerrordesc_np(-err));
 	words.fd = run.fd = pair[1];
 	err = request_split(message, request_format(&words, message), argv + 1);
 	if (err < 0) {
@@ -211,8 +223,11 @@ static int run_program(const char *path, const struct request *request, struct r
 	}
 	err = run_helper(&run);
 	if (err) {
-		err = helper_reply_problem(reply, err, "the helper %s cannot be started (%s)", path,
-					   strerrordesc_np(-err));
+		err = helper_reply_problem(
+			reply, err,
+			"the helper %s cannot be started (%s): see 'basilisk-tap "
+			"doctor'",
+			path, strerrordesc_np(-err));
 		goto out;
 	}
 	err = helper_reply_take(pair[0], path, request, reply, tap);

@@ -98,8 +98,9 @@ static int judge(const uint8_t *message, size_t n, const char *path, const struc
 	err = *tap < 0 ? -EPROTO : tap_check(*tap);
 	if (err)
 		return helper_reply_problem(reply, err,
-					    "the helper %s handed over no usable TAP (%s)", path,
-					    strerrordesc_np(-err));
+					    "the helper %s handed over no usable TAP (%s): install "
+					    "the same version of helper and library",
+					    path, strerrordesc_np(-err));
 	return 0;
 }
 

@@ -79,8 +79,10 @@ int helper_socket_call(const char *path, const struct request *request, struct r
 	len = request_format(&words, message);
 	sock = connect_to(path);
 	if (sock < 0)
-		return helper_reply_problem(reply, sock, "the helper's socket %s: %s", path,
-					    strerrordesc_np(-sock));
+		return helper_reply_problem(reply, sock,
+					    "the helper's socket %s: %s: see whether "
+					    "basilisk-tap.socket is active",
+					    path, strerrordesc_np(-sock));
 	err = send(sock, message, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -EPIPE;
 	if (!err)
 		err = await_answer(sock);
@@ -89,7 +91,8 @@ int helper_socket_call(const char *path, const struct request *request, struct r
 	close(sock);
 	if (err == -ENOMSG || (err && !reply->text[0]))
 		return helper_reply_problem(reply, err == -ENOMSG ? -EIO : err,
-					    "the helper behind %s gave no reply (%s)", path,
-					    strerrordesc_np(err == -ENOMSG ? EPIPE : -err));
+					    "the helper behind %s gave no reply (%s): see what the "
+					    "service manager says of basilisk-tap@.service",
+					    path, strerrordesc_np(err == -ENOMSG ? EPIPE : -err));
 	return err;
 }

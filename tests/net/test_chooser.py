@@ -254,13 +254,15 @@ def test_chooser_gives_up_where_somebody_owns_every_address(world):
 def test_chooser_says_that_nobody_is_there_and_ends_with_3(world):
     host = world.host("desk", world.lan())
     words = "Nobody", "65280.200"
-    argv = ["basilisk-tap", "chooser", "ping", "--wait=1"]
     (status, told, done), *pings = at_once(
-        lambda: chooser(host), *(lambda w=w: host.run([*argv, w], user="mac") for w in words)
+        lambda: chooser(host),
+        *(lambda w=w: chooser(host, "ping", w, user="mac") for w in words),
     )
     assert status == 3 and told["names"] == [] and told["zones"] == ["*"], done
-    for word, done in zip(words, pings):
-        assert done.returncode == 3 and word in done.stderr, done
+    for word, (status, told, done) in zip(words, pings):
+        assert status == 3 and word in done.stderr, done
+        ping = {"address": word if word[0].isdigit() else None, "mac": None, "sent": 0, "answered": 0}
+        assert told["ping"] == ping, done
     assert not any(link.startswith("btap") for link in host.links())
 
 

@@ -441,6 +441,18 @@ def test_output_that_cannot_be_written_is_told(world):
     host = desk(world)
     if not os.path.exists("/dev/full"):
         raise Skip("no /dev/full")
-    for words in ("--help", "mac", "status --help"):
-        done = host.run(["sh", "-c", f"basilisk-tap {words} >/dev/full"], user="mac")
-        assert done.returncode == 1 and "cannot write" in done.stderr, (words, done)
+    # also where there is nothing to tell of, or something is in the way
+    for words in ("--help", "mac", "status --help", "status --json", "doctor", "peers --json"):
+        for place in ("/dev/full", "&-"):
+            done = host.run(["sh", "-c", f"basilisk-tap {words} >{place}"], user="mac")
+            assert done.returncode == 1 and "cannot write" in done.stderr, (words, place, done)
+
+
+def test_watch_ends_where_nobody_gets_what_it_tells(world):
+    lan = world.lan()
+    watch = world.host("desk", lan, policy=REFUSE).start(
+        ["sh", "-c", "exec basilisk-tap peers --watch >/dev/full"], user="mac"
+    )
+    station = Station(world.host("attic", lan, policy=REFUSE))
+    assert watch.wait(10) == 1 and "cannot write" in watch.stderr, watch.story()
+    station.close()
