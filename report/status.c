@@ -129,8 +129,8 @@ static void print_attachment(struct printer *p, struct report *r, const struct h
 	struct counters counters = { 0 };
 	char state[80];
 
-	snprintf(state, sizeof(state), "%s is not as the helper makes it: the next start mends that",
-		 amiss ? amiss : "");
+	snprintf(state, sizeof(state),
+		 "%s is not as the helper makes it: the next start mends that", amiss ? amiss : "");
 	if (hub->lan)
 		counters_read(&r->route, hub->lan, &counters);
 	FACT(p, "attachment",
