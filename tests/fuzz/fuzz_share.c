@@ -153,8 +153,6 @@ unseen static void open_share(void)
 		insist(listen(listener, LINKS) == 0);
 	}
 	*share = (struct share){ .poll = &still_poll, .events = &events, .user = &speaker };
-	share->fd = dup(listener);
-	share->watch = still_watch_new(&still_poll, share->fd, AVAHI_WATCH_IN, on_share, share);
 	share->pulse = still_timeout_new(&still_poll, NULL, on_pulse, share);
 	speaker.share = share;
 	insist(speak(&speaker) == 0);
@@ -188,7 +186,7 @@ unseen static bool turn(void)
 	for (int i = 0; i < STILL_MAX; i++) {
 		struct AvahiWatch *w = &still_watch[i];
 
-		if (!w->callback || w->callback == on_share)
+		if (!w->callback)
 			continue;
 		watch[n] = w;
 		fds[n++] = (struct pollfd){ w->fd, (short)w->events, 0 };
@@ -217,7 +215,7 @@ static void join(int i)
 	}
 	other_end[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
 	insist(connect(other_end[i], (struct sockaddr *)&listener_name, listener_len) == 0);
-	on_share(speaker.share->watch, speaker.share->fd, AVAHI_WATCH_IN, speaker.share);
+	on_taken(speaker.share, accept4(listener, NULL, NULL, SOCK_NONBLOCK));
 }
 
 /* A message: the input's bytes, or one with the input's words. */
