@@ -6,19 +6,28 @@ told of a TAP has one that works, and in the end one --release leaves the host a
 import os
 
 import helper
+from netstate import NEWLINK
 from stand import ATTACH, RELEASE, Stand
 from tracer import At, Tracer
 
 
-def acting_calls(tracer, argv):
-    """The numbers of the calls with which a run acts, the last one included."""
+def whole_run(tracer, argv):
+    """The calls of a run that nobody stops."""
     tracer.start(*argv)
     end = tracer.go()
     assert end.status == 0, end
     if end.fd is not None:
         os.close(end.fd)
-    first = next(i for i, call in enumerate(end.calls) if call.nl_type)
-    return range(first, len(end.calls))
+    return end.calls
+
+
+def acting(calls):
+    """The numbers of those with which it acts, the last one included."""
+    return range(next(i for i, call in enumerate(calls) if call.nl_type), len(calls))
+
+
+def acting_calls(tracer, argv):
+    return acting(whole_run(tracer, argv))
 
 
 def stop_at(tracer, index, argv):
@@ -85,8 +94,11 @@ def attach_past(world, attachment, then):
     """An attach from beginning to end while a --release is stopped before each call in turn."""
     with Stand(world, attachment) as stand:
         close(stand.attach().fd)
-        calls = acting_calls(stand.root, RELEASE)
-        for index in calls:
+        calls = whole_run(stand.root, RELEASE)
+        # when it has noted that it takes all down it reads that, and looks for TAPs once more
+        noted = next(i for i, call in enumerate(calls) if call.nl_type == NEWLINK)
+        looks = [i for i, call in enumerate(calls) if call.nl_type and i > noted][1]
+        for index in acting(calls):
             what = f"release stopped at {index}, then {then}"
             close(stand.attach().fd)
             stop_at(stand.root, index, RELEASE)
@@ -95,7 +107,10 @@ def attach_past(world, attachment, then):
             released = stand.root.kill() if then == "kill" else stand.root.go()
             assert released.signal == 9 or released.status in (0, helper.CODES["in-use"]), released
             stand.probe()
-            if end.status == 0 and released.signal is None:
+            if index <= looks and released.signal is None:  # it has seen the TAP, and cut nobody off
+                assert released.status == helper.CODES["in-use"], (what, released)
+                assert "releasing=0" in stand.note(), (what, stand.note())
+            elif end.status == 0 and released.signal is None:
                 # a release that was under way when there was no TAP yet may have cut this one off
                 stand.user.start(*ATTACH, "--repair")
                 repaired = stand.user.go()

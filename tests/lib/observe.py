@@ -34,6 +34,12 @@ def capabilities(found):
     return {key: int(words[0], 16) for key, words in found.items() if key.startswith("Cap")}
 
 
+def descriptors(pid):
+    """{number: what it leads to}."""
+    folder = f"/proc/{pid}/fd"
+    return {int(fd): os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)}
+
+
 def steps(tracer, argv):
     """Stop before each call; yields At, and at last End."""
     event = tracer.start(*argv)

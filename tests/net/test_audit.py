@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The helper's line in the system's log, one for each decision, before the caller knows."""
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -92,6 +93,19 @@ def test_line_waits_for_room_in_the_log(world):
             while True:
                 lines.append(log.recv(1024))
         assert [line for line in lines if b"result=ok" in line], lines
+
+
+def test_line_is_there_before_the_caller_knows_and_another_if_he_never_will(world):
+    """From the reply on he may be able to end the helper."""
+    host = world.host("desk", world.lan())
+    with system_log(host) as log, Tracer(host) as tracer:
+        tracer.start(*ATTACH)
+        assert isinstance(tracer.until("sendmsg"), At)
+        assert b"result=ok" in log.recv(1024)
+        end = tracer.fail(errno.EPIPE)
+        assert end.status == helper.CODES["handover"] and end.fd is None, end
+        assert b"result=handover" in log.recv(1024)
+        nothing_in(log)
 
 
 def test_line_of_a_refused_command_line_goes_to_the_log_and_nowhere_else(world):

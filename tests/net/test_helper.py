@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The helper, asked in each of the ways that there are: what it hands over, and whom it refuses."""
+import os
+
 import helper
 import ns
 from case import over
@@ -167,6 +169,23 @@ def test_policy_that_others_may_write_is_not_trusted(world, way):
     host = desk(world)
     host.write("/etc/basilisk-tap/helper.conf", "allow all\n", 0o666)
     assert "helper.conf" in way.refused(way.ask(host), "bad-policy")
+
+
+@over(*WAYS)
+def test_policy_that_is_no_plain_file_is_not_trusted_and_holds_up_nobody(world, way):
+    """A name that leads elsewhere, though to a file of root's; and what waits for who writes to it."""
+    host = desk(world)
+    path = "/etc/basilisk-tap/helper.conf"
+    for make, word in (
+        (lambda: os.symlink("elsewhere", path), "symbolic links"),
+        (lambda: os.mkfifo(path, 0o644), "is not a file of root's"),
+        (lambda: os.mkdir(path, 0o755), "is not a file of root's"),
+    ):
+        host.write("/etc/basilisk-tap/elsewhere", "allow all\n")
+        host.policy(None)
+        host.inside(make)
+        assert word in way.refused(way.ask(host), "bad-policy")
+    assert not taps(host)
 
 
 # ---- the machine cannot

@@ -71,7 +71,7 @@ def left_on(host):
 
 def each_call(world, change):
     """Yields (desk, away, what change() returned, End, whether it was before the last look at the
-    card, in words) for many of the calls."""
+    card, in words) for many of the calls, among them that look itself."""
     lan = world.lan()
     away = world.host("away")
     with Tracer(world.host("first", lan)) as tracer:
@@ -80,22 +80,23 @@ def each_call(world, change):
         os.close(end.fd)
         requests = [i for i, call in enumerate(end.calls) if call.nl_type]
         first, looks = requests[0], requests[-2]  # in the end at the card and at the TAP
+    some = [index + n % EVERY for n, index in enumerate(range(first, len(end.calls), EVERY))]
     names = set()
-    for count, index in enumerate(range(first, len(end.calls), EVERY)):
+    for count, index in enumerate([looks, *some]):
         desk = world.host(f"desk{count}", lan)
         with Tracer(desk) as tracer:
             tracer.start(*ATTACH)
-            at = tracer.to(index + count % EVERY)
+            at = tracer.to(index)
             if not isinstance(at, At):
                 os.close(at.fd)
                 break
             card = change(world, desk, away)
             end = tracer.go()
-        what = f"{change.__name__} before call {index + count % EVERY}: {end}"
+        what = f"{change.__name__} before call {index}: {end}"
         assert end.signal is None and not end.stuck and end.status in NAMES, what
         assert (end.fd is not None) == (end.status == 0), what
         names.add(NAMES[end.status])
-        yield desk, away, card, end, index + count % EVERY <= looks, what
+        yield desk, away, card, end, index <= looks, what
     assert names <= ENDS and "ok" in names and count > 10, (names, count)
 
 

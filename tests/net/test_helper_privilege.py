@@ -18,7 +18,7 @@ from case import limit
 from helper import CODES, HELPER, pair
 from hostile import fill, full_pipe
 from modes import NET_ADMIN, by_capability, without_privilege
-from observe import capabilities, close, desk, ids, status_of, steps
+from observe import capabilities, close, descriptors, desk, ids, status_of, steps
 from proc import wait_until
 from stand import ATTACH
 from tracer import At, End, Tracer
@@ -27,7 +27,10 @@ from world import USERS, World
 
 UID = USERS["mac"][0]
 OWN = 7201  # _basilisk-tap
-PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
+PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 24, 28, 38
+# NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE of <linux/securebits.h>, each with its lock
+ALL_LOCKED = 0xCF
+FIXED = set(range(8))  # FD_END of helper/early.h
 SAYS = {"write", "writev", "sendto", "sendmsg", "sendmmsg"}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -48,6 +51,7 @@ def test_privileges_of_the_setuid_helper_at_each_call(world):
                 seen["filtered"] += 1
                 assert event.name in {"sendto", "recvmsg", "sendmsg", "ioctl", "ppoll", "write",
                                       "exit_group"}, event  # fmt: skip
+                assert set(descriptors(event.pid)) <= FIXED, (event, descriptors(event.pid))
                 check_dropped(event, found)
             elif int(found["Uid"][1]) == OWN and found["NoNewPrivs"] == ["1"]:
                 seen["dropped"] += 1
@@ -62,6 +66,8 @@ def test_privileges_of_the_setuid_helper_at_each_call(world):
         calls = [(call.name, call.fd, call.argument) for call in event.calls]
         changes = [i for i, call in enumerate(calls) if call[0] == "setresuid"]
         assert ("prctl", 4, 0) in calls[changes[0] :], calls
+        # which no file in /proc tells of
+        assert ("prctl", PR_SET_SECUREBITS, ALL_LOCKED) in calls[: changes[0]], calls
     assert all(count > 20 for count in seen.values()), seen
 
 
@@ -85,11 +91,12 @@ def test_privilege_that_is_only_said_to_be_gone_is_noticed(world):
         own = [(call.name, call.fd, call.argument) for call in end.calls]
         gives_up = [i for i, call in enumerate(own) if call[0] in ("setgroups", "setresgid")]
         gives_up.append(own.index(("setresuid", OWN, OWN)))
+        gives_up.append(own.index(("setresuid", 0, 0)))  # an attempt, which must be in vain
         gives_up.append(own.index(("prctl", PR_SET_NO_NEW_PRIVS, 1)))
         gives_up.append(max(i for i, call in enumerate(own) if call[0] == "capset"))
         # the last of them is for one that the kernel does not know
         bounding = [i for i, call in enumerate(own) if call[:2] == ("prctl", PR_CAPBSET_DROP)][:-1]
-        assert len(gives_up) == 5 and len(bounding) > 36, own
+        assert len(gives_up) == 6 and len(bounding) > 36, own
         for index in (*gives_up, bounding[0], bounding[12], bounding[-1]):
             tracer.start(*ATTACH)
             assert isinstance(tracer.to(index), At)

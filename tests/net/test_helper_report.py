@@ -13,7 +13,7 @@ import subprocess
 import starter
 from case import over
 from helper import CODES, HELPER
-from observe import capabilities, desk, ids, status_of, steps
+from observe import capabilities, descriptors, desk, ids, status_of, steps
 from tracer import At, Tracer
 from ways import CAPABILITY, SETUID
 from world import BUILD, USERS
@@ -21,11 +21,6 @@ from world import BUILD, USERS
 REPORT = os.path.join(os.path.dirname(HELPER), "basilisk-tap-report")
 VERBS = "--status", "--check", "--help", "--version"
 FACTS = f"BASILISK_TAP_FACTS={{}} 0 0 {USERS['mac'][0]} {USERS['mac'][0]} {USERS['mac'][1][0]}"
-
-
-def descriptors(pid):
-    folder = f"/proc/{pid}/fd"
-    return {int(fd): os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)}
 
 
 def check_powerless(event, way):

@@ -5,6 +5,7 @@ signals, timers, environment, namespaces; what must come of that is in lib/hosti
 import contextlib
 import ctypes
 import os
+import re
 import resource
 import signal
 import time
@@ -13,11 +14,13 @@ from case import limit, over
 from hostile import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, DEADLINE
 from hostile import Desk, check, fill, foreign_network, libc, set_limit, start, unshare
 from helper import CODES, HELPER, pair, parse_reply, receive, taps
+from observe import capabilities, status_of
 from proc import wait_until
 from tracer import At, Tracer
 from ways import CAPABILITY, SETUID
 from world import ALLOW
 
+CAP_SYS_RESOURCE = 1 << 24
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, PR_SET_NO_NEW_PRIVS = 1, 29, 38
 
 # ---- limits, signals, time
@@ -40,6 +43,42 @@ def test_small_limits(world, way):
         check(desk, "ok", "hostile-start", "loader", prepare=prepare, what=what)
     assert check(desk, "ok", prepare=limits["file size 0"]) == "ok"
     assert check(desk, "ok", prepare=limits["cpu 1"]) == "ok"
+
+
+def limits_of(pid):
+    """{name: (soft, hard)} of /proc/PID/limits."""
+    with open(f"/proc/{pid}/limits") as file:
+        found = [re.match(r"Max (.*?) {2,}(\S+) +(\S+)", line) for line in list(file)[1:]]
+    return {match[1]: (match[2], match[3]) for match in found}
+
+
+@over(SETUID, CAPABILITY)
+def test_limits_and_umask_of_the_caller_are_not_the_helpers(world, way):
+    """What may be raised is raised, by root beyond the caller's hard limits; nothing is dumped."""
+    desk = Desk(world)
+    mine = resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_AS
+    # a container may have taken that from root
+    may_raise = way is SETUID and capabilities(status_of("self"))["CapEff"] & CAP_SYS_RESOURCE
+    ours, theirs = pair(desk.host, "mac")
+    with ours, theirs:
+        fill(theirs)  # or it would be gone before one can look
+
+        def prepare():
+            for which in mine:
+                resource.setrlimit(which, (1 << 30, 1 << 40))
+            unlimited = resource.RLIM_INFINITY, resource.RLIM_INFINITY
+            resource.setrlimit(resource.RLIMIT_CORE, unlimited)
+            os.umask(0)
+
+        with start(desk.host, theirs=theirs, prepare=prepare) as run:
+            wait_until(lambda: taps(desk.host), what="the TAP")
+            found, umask = limits_of(run.pid), status_of(run.pid)["Umask"]
+            assert run.wait(DEADLINE) == CODES["handover"]
+    raised = ("unlimited",) * 2 if may_raise else (str(1 << 40),) * 2
+    for name in ("cpu time", "file size", "address space"):
+        assert found[name] == raised, (name, found)
+    assert found["core file size"] == ("0", "0") and umask == ["0777"], (found, umask)
+    desk.release()
 
 
 @over(SETUID, CAPABILITY)
