@@ -145,8 +145,8 @@ BT_API void bt_get_status(const struct bt_device *device, struct bt_status *stat
 
 /*
  * Takes the guest off the network, says goodbye to the peers and frees @device; NULL is nothing.
- * Takes some milliseconds, at most about half a second; but where a helper that hangs is being asked
- * for another TAP, it waits for the end of that, as bt_open() does.
+ * Takes some milliseconds, at most about half a second; but where a helper that hangs is being
+ * asked for another TAP, it waits for the end of that, as bt_open() does.
  *
  * A program that calls exit() or returns from main() without it says the same goodbye; one that
  * ends by a signal or _exit() says none, and its peers take it for gone after a minute of silence.

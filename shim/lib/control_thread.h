@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * control_thread.h: the thread of an open device, to which discovery.h adds one of its own. It
- * answers the peers' confirmation frames while the emulated Mac is frozen, tells who asks how things
- * are, and mends what breaks. No frame of the guest passes through it.
+ * answers the peers' confirmation frames while the emulated Mac is frozen, tells who asks how
+ * things are, and mends what breaks. No frame of the guest passes through it.
  */
 #ifndef BASILISK_TAP_SHIM_CONTROL_THREAD_H
 #define BASILISK_TAP_SHIM_CONTROL_THREAD_H

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a card costs the program that has one: memory, and wake-ups while nothing happens.
 
-The program is a stand-in for the emulator, "patient" of traps.c, so small that it can be weighed.
+The program is a stand-in for the emulator, "patient" of the traps, so small that it can be weighed.
 """
 import glob
 import re
@@ -34,7 +34,7 @@ class Patient:
         program = preload.traps_program(host.world, "-DCOUNT_ALLOCATIONS")
         argv = preload.loaded(program, "patient", BASILISK_TAP_LOG="error")
         self.process = host.start(argv, user="mac", name="patient")
-        self.process.expect("closed", stream="stdout")
+        self.process.expect("ready", stream="stdout")
         self.before = private(self.process.pid)
 
     def open(self):

@@ -241,9 +241,8 @@ static void setup(void)
 
 	memset(&t, 0, sizeof(t));
 	ck_assert_int_eq(loop_new(&t.loop), 0);
-	ck_assert_int_eq(discovery_core_start(loop_api(t.loop), "mac.local", &events, NULL,
-					      &t.driver),
-			 0);
+	ck_assert_int_eq(
+		discovery_core_start(loop_api(t.loop), "mac.local", &events, NULL, &t.driver), 0);
 	loop_run(t.loop);
 	ck_assert(t.server);
 }

@@ -10,7 +10,7 @@
 
 enum { CARD = 7, LAN = 9 };
 
-/* The drops of a queue as the kernel tells them, among numbers of another kind and one cut short. */
+/* The drops of a queue as the kernel tells them, among other numbers and one cut short. */
 static void put_stats(struct nlmsghdr *qdisc, uint32_t drops)
 {
 	const struct gnet_stats_queue of_queue = { .drops = drops }, other = { .drops = 99999 };
