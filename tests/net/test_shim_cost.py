@@ -74,7 +74,7 @@ def echoes(patient, others, count):
     for number in range(1, count + 1):
         other = others[number % len(others)]
         other.send(frame(patient.mac, other.mac, number))
-        assert other.expect(lambda f: number_of(f, patient.mac), 2) == number
+        assert other.expect(lambda f: number_of(f, patient.mac)) == number
 
 
 def weigh(world, policy, daemon):

@@ -24,10 +24,11 @@ def traps_program(world, *more):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
         raise Skip("no C compiler")
-    program = world.place.path("".join(("traps", *more)))
+    program = os.path.join(world.place.path("".join(("built", *more))), "traps")
     sources = sorted(glob.glob(os.path.join(glob.escape(HERE), "..", "lib", "traps", "*.c")))
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
     if not os.path.exists(program):
+        os.makedirs(os.path.dirname(program), exist_ok=True)
         subprocess.run([compiler, *flags, *more, "-o", program, *sources], check=True)
     return program
 
