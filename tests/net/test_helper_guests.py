@@ -68,10 +68,10 @@ def test_leftover_of_a_dead_tap_on_the_hub_is_swept(world):
     release(host)
 
 
-def test_filter_that_was_added_to_our_clsact_stays_and_so_does_that(world):
+def check_others_filter_stays(world, direction):
     machine, host = two(world)
     with Guest(host) as guest:
-        add = "tc filter add dev nic ingress pref 9 handle 1 protocol all bpf bytecode"
+        add = f"tc filter add dev nic {direction} pref 9 handle 1 protocol all bpf bytecode"
         action = "action mirred egress mirror dev lo continue"
         done = host.run([*add.split(), "1,6 0 0 0", *action.split()])
         assert done.returncode == 0, done
@@ -81,7 +81,16 @@ def test_filter_that_was_added_to_our_clsact_stays_and_so_does_that(world):
         release(host)
         lines = [line for line in net.snapshot() if line.startswith(("qdisc nic", "filter nic"))]
         assert any("clsact" in line for line in lines), lines
-        assert {tuple(line.split()[2:4]) for line in lines if "filter" in line} == {("in", "9")}
+        left = {tuple(line.split()[2:4]) for line in lines if "filter" in line}
+        assert left == {({"ingress": "in", "egress": "out"}[direction], "9")}, left
         with unchanged(host):
             close(ask(host))
             release(host)
+
+
+def test_filter_that_was_added_to_our_clsact_stays_and_so_does_that(world):
+    check_others_filter_stays(world, "ingress")
+
+
+def test_filter_on_the_way_out_that_was_added_to_our_clsact_stays_and_so_does_that(world):
+    check_others_filter_stays(world, "egress")

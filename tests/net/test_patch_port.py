@@ -80,14 +80,18 @@ def test_every_end_hears_every_other_exactly_once(world):
     close(ends)
 
 
-def test_frames_of_every_length_pass_byte_for_byte(world):
+LENGTHS = 14, 15, 34, 59, 60, 61, 64, 600, 1499, 1500, 1513, 1514
+
+
+def test_frames_of_every_length_pass_byte_for_byte_and_once(world):
+    """From each end to each other, to all, and to the group that AppleTalk uses."""
     _, ends = four_ends(world)
-    machine, _, guest, _ = ends
-    for length in (14, 15, 34, 59, 60, 61, 64, 600, 1499, 1500, 1513, 1514):
-        for sender, receiver in ((machine, guest), (guest, machine), (guest, ends[3]), (ends[1], guest)):
-            sent = receiver.mac + sender.mac + b"\x88\xb5" + os.urandom(length - 14)
-            sender.send(sent)
-            receiver.expect(lambda got: got[: len(sent)] == sent, what=f"frame of {length}")
+    for length in LENGTHS:
+        for sender in ends:
+            for to in [BROADCAST, APPLETALK, *(end.mac for end in ends if end is not sender)]:
+                sent = to + sender.mac + b"\x88\xb5" + os.urandom(length - 14)
+                wanted = [int(end is not sender and to in (BROADCAST, APPLETALK, end.mac)) for end in ends]
+                assert count(ends, sender, sent) == wanted, (length, sender.card, to.hex(":"))
     close(ends)
 
 
@@ -190,6 +194,7 @@ def snap(rest, organization=bytes(3)):
 
 ADVERTISEMENT = b"\x86" + bytes(15)
 SOLICITATION = b"\x85" + bytes(7)
+NEIGHBOUR = b"\x87" + bytes(23)
 DROPPED = {
     "vlan tag": (BROADCAST, bytes.fromhex("8100006488b5")),
     "service tag": (BROADCAST, bytes.fromhex("88a8006488b5")),
@@ -265,6 +270,8 @@ PASSED = {
     "dhcpv6 client": (BROADCAST, ipv6(17, bytes.fromhex("02220223000c00000b000001"))),
     "later fragment": (BROADCAST, ipv4(67, 68, 0x0010)),
     "router solicitation": (bytes.fromhex("333300000002"), ipv6(58, SOLICITATION)),
+    "neighbour solicitation": (bytes.fromhex("3333ff000001"), ipv6(58, NEIGHBOUR)),
+    "neighbour advertisement": (BROADCAST, ipv6(58, b"\x88" + bytes(23))),
     "listener report": (
         bytes.fromhex("333300000016"),
         ipv6(0, bytes([58, 0, 5, 2, 0, 0, 1, 0]) + b"\x8f" + bytes(7)),

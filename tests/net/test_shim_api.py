@@ -8,15 +8,17 @@ import struct
 import subprocess
 
 import sanitize
-from case import Skip
+from case import Skip, needs
 from helper import taps
 from numbered import frame, number_of
+from observe import neighbour
 from peer import Peer
 from proc import wait_until
 from station import Station
 from wire import BROADCAST, Wire, mac_text
 from world import REFUSE, TREE, USERS
 
+chooser = neighbour("test_chooser")
 FUNCTIONS = "bt_close bt_fd bt_get_status bt_is_ours bt_mac bt_open bt_receive bt_send bt_wait".split()
 LIBRARY = "/usr/local/lib/libbasilisk-tap.so.0"
 
@@ -251,6 +253,7 @@ def read_pcap(path):
     return frames
 
 
+@needs(chooser.tshark_missing)
 def test_capture_holds_what_the_guest_saw_and_sent(world):
     lan = world.lan()
     desk = world.host("desk", lan)
@@ -271,11 +274,9 @@ def test_capture_holds_what_the_guest_saw_and_sent(world):
     got = [(f[6:12], int.from_bytes(f[18:22], "big")) for f in frames if f[14:18] == b"TEST"]
     assert got == expected
     assert os.stat(path).st_mode & 0o777 == 0o600
-    reader = shutil.which("tshark") or shutil.which("tcpdump")
-    if reader:
-        done = subprocess.run([reader, "-n", "-r", path], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("\n") == len(frames), done.stdout
+    done = subprocess.run(["tshark", "-n", "-r", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == len(frames), done.stdout
 
 
 def test_capture_writes_to_nothing_but_a_file_of_the_users_own(world):

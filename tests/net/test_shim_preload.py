@@ -54,6 +54,24 @@ def test_card_is_found_by_every_way_to_open(world):
     run_trap(world, "variants")
 
 
+def test_card_is_the_same_by_the_names_for_large_files(world):
+    run_trap(world, "large_files")
+
+
+def symbols(path, *words):
+    argv = ["nm", "-D", *words, path]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return {line.split()[-1].partition("@")[0] for line in done.stdout.splitlines()}
+
+
+def test_traps_use_each_call_that_the_library_answers(world):
+    """Or one of them would be tried by nobody."""
+    library = world.place.local + sanitize.PRELOAD.removeprefix("/usr/local")
+    answered = symbols(library, "--defined-only")
+    assert len(answered) > 20, answered
+    assert not answered - symbols(traps_program(world), "--undefined-only"), answered
+
+
 def test_errors_are_those_of_the_driver(world):
     run_trap(world, "errors")
 

@@ -6,6 +6,7 @@
 
 #include <linux/close_range.h>
 #include <linux/sockios.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -79,6 +80,20 @@ static void duplicates(void)
 	CHECK(open_files() < before); /* the last one closed the card */
 	fd = card();
 	CHECK(works(fd) && close(fd) == 0);
+}
+
+/* By the name that a program has for it which was built for large files; and in an epoll set. */
+static void large_files(void)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
+	int before = open_files(), fd = card(), other, set = epoll_create1(EPOLL_CLOEXEC);
+
+	CHECK(fcntl64(fd, F_SETFL, fcntl64(fd, F_GETFL) | O_NONBLOCK) == 0 && works(fd));
+	CHECK((other = fcntl64(fd, F_DUPFD_CLOEXEC, 140)) == 140 && works(other));
+	CHECK(epoll_ctl(set, EPOLL_CTL_ADD, other, &event) == 0);
+	CHECK(epoll_wait(set, &event, 1, 20) == 0 || event.events == EPOLLIN);
+	CHECK(close(set) == 0 && close(fd) == 0 && works(other) && close(other) == 0);
+	CHECK(open_files() == before);
 }
 
 static void numbers_reused(void)
@@ -156,6 +171,7 @@ const struct trap traps_of_numbers[] = {
 	{ "variants", variants },
 	{ "errors", errors },
 	{ "duplicates", duplicates },
+	{ "large_files", large_files },
 	{ "numbers_reused", numbers_reused },
 	{ "closed_by_range", closed_by_range },
 	{ "high_number", high_number },
