@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * chatter.c: a stand-in for an emulator, and said to be one, light enough to be started a thousand
- * times:  chatter ETHER DESCRIPTOR
+ * times:  chatter ETHER DESCRIPTOR [held]
  *
  * Opens a device of the library, and speaks the test ROM's protocol (tests/rom/testproto.s) with
  * everybody who does, the real Macs included: calls out to all once a second, asks somebody it has
  * heard of for an echo twenty times a second, gives echoes itself. The descriptor is a socket of
  * whoever started it: "open MAC" goes out first; "quiet" and "loud" are obeyed, and "ask MS MAC…",
  * whose answer is "missing MAC…": those that gave no echo within that time, though asked every
- * tenth of a second.
+ * tenth of a second; and "held", answered by "held BYTES BLOCKS CALLER…" for each place that holds
+ * memory (held.h), and "held" alone behind the last; by who was started with that word. "trim"
+ * gives the kernel back what malloc() keeps without need, and is answered by "trimmed".
  */
+#include <dlfcn.h>
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +25,7 @@
 #include <unistd.h>
 
 #include "basilisk-tap.h"
+#include "held.h"
 
 #define KNOWN_MAX 128
 #define ASK_MAX	  64
@@ -121,12 +126,52 @@ static void report(struct chatter *c)
 	send(c->owner, text, len, MSG_NOSIGNAL);
 }
 
+/* A caller as FILE+OFFSET, the way addr2line wants it. */
+static size_t print_caller(char *text, size_t room, const void *caller)
+{
+	Dl_info in;
+	int len;
+
+	if (dladdr(caller, &in) && in.dli_fname)
+		len = snprintf(text, room, " %s+%tx", in.dli_fname,
+			       (const char *)caller - (const char *)in.dli_fbase);
+	else
+		len = snprintf(text, room, " ?+0");
+	return len < 0 || (size_t)len >= room ? 0 : (size_t)len;
+}
+
+static void tell_held(const struct chatter *c)
+{
+	char text[HELD_DEPTH * 128];
+	struct held held;
+	size_t at = 0;
+
+	while (held_next(&at, &held) == 0) {
+		size_t len = (size_t)snprintf(text, sizeof(text), "held %zu %zu", held.bytes,
+					      held.blocks);
+
+		for (int i = 0; i < HELD_DEPTH && held.caller[i]; i++)
+			len += print_caller(text + len, sizeof(text) - len, held.caller[i]);
+		send(c->owner, text, len, MSG_NOSIGNAL);
+	}
+	send(c->owner, "held", strlen("held"), MSG_NOSIGNAL);
+}
+
 static void obey(struct chatter *c, char *text)
 {
 	char *save, *word = strtok_r(text, " ", &save);
 
 	if (!word)
 		return;
+	if (strcmp(word, "held") == 0) {
+		tell_held(c);
+		return;
+	}
+	if (strcmp(word, "trim") == 0) {
+		malloc_trim(0);
+		send(c->owner, "trimmed", strlen("trimmed"), MSG_NOSIGNAL);
+		return;
+	}
 	c->quiet = strcmp(word, "loud") != 0;
 	if (strcmp(word, "ask") != 0)
 		return;
@@ -195,6 +240,8 @@ int main(int argc, char *argv[])
 	char text[32];
 	int status;
 
+	if (argc > 3)
+		held_begin();
 	if (argc < 3 || bt_open(argv[1], &chatter.device) < 0)
 		return 1;
 	bt_mac(chatter.device, chatter.mac);

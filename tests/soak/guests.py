@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 
 
 def program(world):
-    """chatter.c, built with the library that the hosts have."""
+    """chatter.c, built with the library that the hosts have, and with held.c."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
         raise Skip("no C compiler")
@@ -25,15 +25,16 @@ def program(world):
     flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
     flags += ["-I" + os.path.join(TREE, "shim", "lib"), "-Wl,-rpath,/usr/local/lib"]
     library = os.path.join(BUILD, "libbasilisk-tap.so.0")
-    source = os.path.join(HERE, "chatter.c")
-    subprocess.run([compiler, *flags, "-o", path, source, library], check=True)
+    sources = [os.path.join(HERE, name) for name in ("chatter.c", "held.c")]
+    subprocess.run([compiler, *flags, "-o", path, *sources, library], check=True)
     return path
 
 
 class Guest:
-    """process, host; mac once it is known."""
+    """process, host, user; mac once it is known."""
 
     mac = None
+    user = "mac"
 
     def kill(self):
         """As abruptly as can be, and whatever it is doing."""
@@ -51,10 +52,10 @@ class Guest:
 
 
 class Chatter(Guest):
-    def __init__(self, host, path, user="mac", ether="auto"):
+    def __init__(self, host, path, user="mac", ether="auto", *words):
         self.host, self.user, self.ether = host, user, ether
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        argv = [path, ether, str(theirs.fileno())]
+        argv = [path, ether, str(theirs.fileno()), *words]
         self.process = host.start(argv, user=user, name="chatter", pass_fds=(theirs.fileno(),))
         theirs.close()
 

@@ -3,19 +3,25 @@
 way, while frames fly and TAPs, hubs, addresses, cards and daemons are pulled from under them.  In
 the end nothing is left that was not there in the beginning, and all who survived reach each other.
 
-On each host an elder lives from the beginning to the end; what it holds is what is compared.
+On each host an elder lives from the beginning to the end; what it holds is what is compared, of
+memory each byte that it has asked for and not given back (held.c).  Whom it knows is part of that,
+and multicast DNS remembers who was killed for up to 75 minutes.  So all who ever were come back once
+before the end, and leave as one should.
 """
+import collections
 import os
 import random
 import time
 
 import emulator
+import held
 import measure
 from guests import Chatter, Mac, await_echoes, await_gone, program
 from helper import taps
 from netstate import difference
 from proc import Timeout, wait_until
 from town import ATTACHED, REFUSED, Town
+from world import USERS
 
 KILLS_A_SECOND = 1.12  # a little over a thousand in a quarter of an hour
 DISTURBANCES_A_SECOND = 0.7
@@ -23,8 +29,13 @@ LONGEST = 1.5  # times the seconds asked for, where the machine is too slow for 
 YOUNG = 18  # at a time
 MACS = 2  # of them the real emulator
 SETTLE = 90  # seconds that all may take to find each other again when it is calm
-KILOBYTES = 256  # that an elder may hold more: pages of its heap; 132 were the most ever seen
-WARM = 0.3  # of the time, after which no elder has a reason to grow
+FORGET = 150  # seconds; an address that nobody has says goodbye for is remembered for 120
+STEADY = 15  # seconds without a change, after which an elder knows all there is to know
+# That an elder may hold more, of what libraries keep however many came and went: libdbus messages to
+# be used again and the buffers of its connection; libavahi a name a second time where a question was
+# asked again, and for some seconds what it has asked and heard.
+THEIR_BYTES = 20000
+KILOBYTES = 256  # of pages that it may have more: of each a part may be free
 
 
 class Soak:
@@ -34,19 +45,24 @@ class Soak:
         self.town = Town(world)
         self.young, self.macs = [], []
         self.kills, self.early = 0, 0
+        self.most = collections.Counter()  # of (host, user) at a time: so many slots were taken
 
     # ---- the elders, and how it is with them alone
     def settle_elders(self):
         hosts = self.town.hosts
         self.empty = self.town.snapshots()
         self.no_sockets = {mode: measure.sockets(host) for mode, host in hosts.items()}
-        self.elders = {mode: Chatter(host, self.path) for mode, host in hosts.items()}
+        self.elders = {
+            mode: Chatter(host, self.path, "mac", "auto", "held") for mode, host in hosts.items()
+        }
         pairs = await_echoes(list(self.elders.values()), SETTLE)
         for mode, host in hosts.items():
             assert bool(taps(host)) == (mode in ATTACHED), (mode, host.links())
         self.tell(f"{len(self.elders)} hosts, {pairs} pairs of elders echo")
         self.alone = self.town.snapshots_after_repair()
         self.held = self.holdings()
+        self.bytes = self.steady_bytes()
+        self.pages = self.memory()
 
     def holdings(self):
         return {
@@ -54,8 +70,21 @@ class Soak:
             for mode, elder in self.elders.items()
         }
 
+    def bytes_held(self):
+        return {mode: held.read(elder) for mode, elder in self.elders.items()}
+
+    def steady_bytes(self):
+        """What each of them holds, once that does not change any more."""
+        now, since = self.bytes_held(), time.monotonic()
+        while time.monotonic() - since < STEADY:
+            time.sleep(1)
+            before, now = now, self.bytes_held()
+            if any(held.amounts(now[mode]) != held.amounts(before[mode]) for mode in now):
+                since = time.monotonic()
+        return now
+
     def memory(self):
-        return {m: measure.kilobytes(elder.process.pid) for m, elder in self.elders.items()}
+        return {mode: held.pages(elder) for mode, elder in self.elders.items()}
 
     # ---- those who come and go
     def populate(self):
@@ -64,6 +93,13 @@ class Soak:
         wanted = 0 if emulator.missing() else MACS
         for mode in ("patch", REFUSED)[len(self.macs) : wanted]:
             self.macs.append(Mac(self.town.hosts[mode]))
+        self.count()
+
+    def everybody(self):
+        return [*self.elders.values(), *self.young, *self.macs]
+
+    def count(self):
+        self.most |= collections.Counter((g.host, g.user) for g in self.everybody())
 
     def replace_mac(self):
         """Every so often; it takes a second to start, and is to be seen whole now and then."""
@@ -75,9 +111,10 @@ class Soak:
         if self.macs and random.random() < 0.15:
             self.replace_mac()
         elif random.random() < 0.2:  # while it opens its device
-            guest = self.town.newcomer(self.path)
+            self.young.append(self.town.newcomer(self.path))
+            self.count()
             time.sleep(random.uniform(0, 0.15))
-            guest.kill()
+            self.young.pop().kill()
             self.early += 1
         else:
             self.young.pop(random.randrange(len(self.young))).kill()
@@ -101,7 +138,7 @@ class Soak:
         up; and then it takes longer, but not for ever."""
         begin = time.monotonic()
         wanted = self.seconds * KILLS_A_SECOND
-        warm, disturbed, spent = None, 0, 0
+        disturbed, spent = 0, 0
         while spent < self.seconds or self.kills < wanted and spent < LONGEST * self.seconds:
             self.populate()
             if self.kills < spent * KILLS_A_SECOND:
@@ -111,10 +148,7 @@ class Soak:
                 disturbed += 1
             self.bury()
             spent = time.monotonic() - begin
-            if warm is None and spent > WARM * self.seconds:
-                warm = self.memory()
             time.sleep(0.01)
-        self.warm = warm or self.memory()
         self.spent = spent
 
     # ---- the end
@@ -122,17 +156,70 @@ class Soak:
         self.town.calm()
         self.populate()
         self.bury()
-        everybody = [*self.elders.values(), *self.young, *self.macs]
+        everybody = self.everybody()
         for guest in (*self.elders.values(), *self.young):
             guest.say("quiet")
-        pairs = await_echoes([guest for guest in everybody if guest.running()], SETTLE)
+        try:
+            pairs = await_echoes([guest for guest in everybody if guest.running()], SETTLE)
+        except Timeout:
+            self.tell_status()
+            raise
         self.tell(f"{len(everybody)} survivors, {pairs} pairs echo")
         for guest in (*self.young, *self.macs):
             guest.kill()
+        self.young, self.macs = [], []
+        self.see_off()
         self.check_elders()
+        self.check_memory()
         for elder in self.elders.values():
             elder.end()
         self.check_empty()
+
+    def tell_status(self):
+        """What each of them has to say about the others, where somebody is not reached."""
+        for host in self.town.hosts.values():
+            for user in USERS:
+                self.tell(f"---- {user} at {host.name}")
+                self.tell(host.run(["basilisk-tap", "status"], user=user).stdout)
+
+    def see_off(self):
+        """Everybody comes back to the slot that was theirs, is met by all elders, and leaves."""
+        count = 0
+        for host in self.town.hosts.values():
+            back = []
+            for user in USERS:
+                slots = self.most[host, user] - (user == "mac")  # the elder has one
+                back += [Chatter(host, self.path, user) for _ in range(slots)]
+            await_echoes([*self.elders.values(), *back], SETTLE)
+            for guest in back:
+                guest.end()
+            count += len(back)
+        self.tell(f"{count} came back and have left")
+
+    def check_memory(self):
+        """To the byte what it was; but for room, which arrays keep, and what libraries do."""
+        before = {mode: held.amounts(found) for mode, found in self.bytes.items()}
+        end = time.monotonic() + FORGET
+        while True:
+            found = self.bytes_held()
+            now = {mode: held.amounts(found[mode]) for mode in found}
+            more = {m: {of: now[m][of] - before[m][of] for of in now[m]} for m in now}
+            wrong = [mode for mode in more if more[mode][held.OURS]]
+            theirs = max(some[of] for some in more.values() for of in held.THEIRS)
+            if not wrong and theirs <= THEIR_BYTES or time.monotonic() > end:
+                break
+            time.sleep(0.5)
+        for mode in wrong:
+            self.tell(f"{mode}: {more[mode]}\n{held.difference(self.bytes[mode], found[mode])}")
+        assert not wrong, wrong
+        for of in (held.OURS, held.ROOM, *held.THEIRS):
+            self.tell(f"elders: bytes more, {of}: {[some[of] for some in more.values()]}")
+        assert theirs <= THEIR_BYTES
+        pages = self.memory()
+        more = [now - self.pages[mode][1] for mode, (_, now) in pages.items()]
+        kept = [everything - now for everything, now in pages.values()]
+        self.tell(f"elders: kilobytes of pages more {more}, and kept by malloc() {kept}")
+        assert max(more) <= KILOBYTES
 
     def check_elders(self):
         try:
@@ -144,9 +231,7 @@ class Soak:
         found = self.town.snapshots_after_repair()
         for mode, before in self.alone.items():
             assert found[mode] == before, f"{mode}:\n{difference(before, found[mode])}"
-        grown = {mode: kb - self.warm[mode] for mode, kb in self.memory().items()}
-        assert max(grown.values()) <= KILOBYTES, f"kilobytes more than after warming up: {grown}"
-        self.tell(f"elders: 0 descriptors, 0 threads more; kilobytes {grown}")
+        self.tell("elders: 0 descriptors, 0 threads more")
 
     def check_empty(self):
         for host in self.town.hosts.values():

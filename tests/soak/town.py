@@ -35,6 +35,7 @@ class Town:
         SOCKET.service(self.hosts["socket"])
         into_bridge(self.hosts["join"])
         self.hosts["bridge"].plug(self.lan, "spare", address=0)
+        self.hosts["bridge"].ip("addr flush dev spare")
         if not avahi.missing():
             for mode in ("patch", REFUSED):
                 self.daemons[mode] = Avahi(self.hosts[mode])
@@ -92,6 +93,15 @@ class Town:
         self.hosts["patch"].ip(f"link set nic address {mac.hex(':')}")
         self.note("card's MACs changed")
 
+    def add_card(self):
+        """As a container does: one that no packet can take, with an address."""
+        host = self.hosts[random.choice(list(self.hosts))]
+        host.ip("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0")
+        host.ip("link set docker0 up")
+        time.sleep(random.uniform(0.1, 0.5))
+        host.ip("link del docker0")
+        self.note("cards come and gone")
+
     def restart_daemon(self):
         if not self.daemons:
             return
@@ -145,8 +155,8 @@ class Town:
     def disturb(self, guests):
         some = (
             (self.delete_tap, 6), (self.flap, 3), (self.change_address, 3), (self.change_mac, 1),
-            (self.restart_daemon, 2), (self.kill_helper, 4), (self.release, 1), (self.look, 1),
-            (lambda: self.freeze(guests), 2),
+            (self.add_card, 1), (self.restart_daemon, 2), (self.kill_helper, 4), (self.release, 1),
+            (self.look, 1), (lambda: self.freeze(guests), 2),
         )  # fmt: skip
         random.choices([do for do, _ in some], [weight for _, weight in some])[0]()
 
@@ -158,6 +168,7 @@ class Town:
         self.nets["patch"].settle("nic")
         # the kernel gives one to each card that comes up; a bridge's port had none
         self.hosts["join"].ip("addr flush dev nic")
+        self.hosts["bridge"].ip("addr flush dev spare")
 
     # ---- who lives there
     def newcomer(self, path):
