@@ -121,21 +121,21 @@ int wait_for(struct wait *wait, int timeout)
 {
 	_Atomic int *waiting = enter(wait);
 	struct pollfd fds[SOURCES];
-	nfds_t n = 0;
-	int fd, ready;
+	int ready;
 
+	/* of those that are not there the number is -1, which the kernel passes over */
 	for (int i = 0; i < SOURCES; i++) {
-		fd = atomic_load_explicit(&wait->source[i], memory_order_acquire) - 1;
-		if (fd >= 0)
-			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		fds[i].fd = atomic_load_explicit(&wait->source[i], memory_order_acquire) - 1;
+		fds[i].events = POLLIN;
 	}
 	/* after the sources: one that is gone for a while is one that comes back by the set */
 	if (atomic_load_explicit(&wait->by_set, memory_order_acquire)) {
-		fds[0] = (struct pollfd){ .fd = wait->set, .events = POLLIN };
-		n = 1;
+		for (int i = 0; i < SOURCES; i++)
+			fds[i].fd = -1;
+		fds[0].fd = wait->set;
 	}
 	pthread_cleanup_push(leave, waiting);
-	ready = poll(fds, n, timeout);
+	ready = poll(fds, SOURCES, timeout);
 	if (ready < 0)
 		ready = -errno;
 	pthread_cleanup_pop(1);

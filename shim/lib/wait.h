@@ -21,13 +21,14 @@ enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCE_FAST, SOURCES };
 
 /* Part of the device. */
 struct wait {
-	int set;
+	/* what each wait_for() needs comes first, to be in one line of the processor's cache */
+	_Atomic unsigned int round;  /* the next one begins where a source is added */
+	_Atomic int waiting[2];	     /* threads in wait_for() since an even, an odd round */
 	_Atomic int source[SOURCES]; /* + 1; 0: none */
+	_Atomic bool by_set;	     /* wait_for(), too, waits for the set */
+	_Atomic bool set_in_use;     /* the sources are in the set */
+	int set;
 	pthread_mutex_t lock; /* of what changes the sources and the set; held for microseconds */
-	_Atomic bool set_in_use;    /* the sources are in the set */
-	_Atomic bool by_set;	    /* wait_for(), too, waits for the set */
-	_Atomic unsigned int round; /* the next one begins where a source is added */
-	_Atomic int waiting[2];	    /* threads in wait_for() since an even, an odd round */
 };
 
 /* 0 or a negative errno; wait_close() ends it. */
