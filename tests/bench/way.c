@@ -84,8 +84,10 @@ void way_open(const char *text, struct way *way)
 		fcntl(way->fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	} else if (strncmp(text, "card:", 5) == 0) {
 		way->fd = open_card(text + 5);
+		way->socket = true;
 	} else if (strncmp(text, "udp:", 4) == 0) {
 		way->fd = open_udp(text + 4);
+		way->socket = true;
 	} else if (strncmp(text, "vde:", 4) == 0) {
 		way->fd = open_vde(text + 4, way);
 	} else if (bt_open(text, &way->device) == 0) {
@@ -107,6 +109,8 @@ ssize_t way_receive(const struct way *way, void *frame, size_t size)
 		return bt_receive(way->device, frame, size);
 	if (way->vde)
 		return way->vde->receive(way->vde->connection, frame, size, MSG_DONTWAIT);
+	if (way->socket)
+		return recv(way->fd, frame, size, MSG_DONTWAIT);
 	return read(way->fd, frame, size);
 }
 
@@ -116,6 +120,8 @@ ssize_t way_send(const struct way *way, const void *frame, size_t len)
 		return bt_send(way->device, frame, len);
 	if (way->vde)
 		return way->vde->send(way->vde->connection, frame, len, MSG_DONTWAIT);
+	if (way->socket)
+		return send(way->fd, frame, len, MSG_DONTWAIT);
 	return write(way->fd, frame, len);
 }
 

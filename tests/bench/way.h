@@ -4,24 +4,26 @@
  * descriptor, poll() and then frames until there is none. poll() is bt_wait() for libbasilisk-tap,
  * as it is for an emulator with the preload library.
  *
- *   fd:N                    a TAP's descriptor, inherited
- *   card:NAME               a packet socket on that device
- *   udp:PORT,ADDRESS,PORT   a connected UDP socket: from which port, to where
+ *   fd:N                    a TAP's descriptor, inherited: read() and write()
+ *   card:NAME               a packet socket on that device: recv() and send(), which take less
+ *   udp:PORT,ADDRESS,PORT   a connected UDP socket, so too: from which port, to where
  *   vde:URL                 libvdeplug, as an emulator that is linked with it
  *   anything else           a value of `ether`: libbasilisk-tap
  */
 #ifndef BASILISK_TAP_BENCH_WAY_H
 #define BASILISK_TAP_BENCH_WAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include <basilisk-tap.h>
 
-/* One of .device, .vde, or neither: .fd is read and written. */
+/* One of .device, .vde, or neither: by .fd. */
 struct way {
 	int fd;
+	bool socket; /* and that is a socket */
 	struct bt_device *device;
 	struct vde *vde;
 	uint8_t mac[6]; /* the library's; zero where the way has none */
