@@ -56,6 +56,20 @@ enum drop device_check(const uint8_t *frame, size_t len)
 	return reason[frame_check(frame, len)];
 }
 
+struct traffic device_traffic(const struct bt_device *d)
+{
+	const struct counters *c = &d->counters;
+	uint64_t to_tap = d->sending.count[LATELY_TAP], to_fast = d->sending.count[LATELY_FAST];
+
+	return (struct traffic){
+		.from_tap = c->from_tap + d->receiving.count[LATELY_TAP],
+		.from_tunnel = c->from_tunnel + d->receiving.count[LATELY_FAST],
+		.sent = c->sent + to_tap + to_fast,
+		.to_tap = c->to_tap + to_tap,
+		.to_tunnel = c->to_tunnel + to_fast,
+	};
+}
+
 bool device_tap_lost(struct bt_device *device)
 {
 	struct notice notice = { .kind = NOTICE_TAP_LOST };
@@ -107,11 +121,12 @@ static int owner_new(struct bt_device *d)
 
 static struct bt_device *device_new(void)
 {
-	struct bt_device *d = calloc(1, sizeof(*d));
+	struct bt_device *d = aligned_alloc(alignof(struct bt_device), sizeof(*d));
 	uint64_t secret;
 
 	if (!d)
 		return NULL;
+	memset(d, 0, sizeof(*d));
 	d->wait.set = d->tap = d->tunnel.data = d->tunnel.control = d->fast.fd = d->capture = -1;
 	d->notice[0] = d->notice[1] = d->slot.lock = d->slot.directory = -1;
 	d->notice_next = clock_ms_coarse(); /* 0 may be later than now: the clock wraps round */
@@ -320,6 +335,7 @@ void bt_get_status(const struct bt_device *device, struct bt_status *status, siz
 {
 	struct bt_device *d = (struct bt_device *)(uintptr_t)device; /* for its lock */
 	enum attach attach = (enum attach)atomic_load(&d->attach);
+	struct traffic traffic = device_traffic(d);
 	struct bt_status s = { .port = d->tunnel.port,
 			       .slot = (uint8_t)d->slot.number,
 			       .bridged = attach_is_bridged(attach) };
@@ -332,8 +348,8 @@ void bt_get_status(const struct bt_device *device, struct bt_status *status, siz
 	memcpy(s.reason, d->said.reason, sizeof(s.reason));
 	s.peers = peers_present(&d->peers);
 	pthread_mutex_unlock(&d->lock);
-	s.received = d->counters.from_tap + d->counters.from_tunnel;
-	s.sent = d->counters.sent;
+	s.received = traffic.from_tap + traffic.from_tunnel;
+	s.sent = traffic.sent;
 	for (int i = 0; i < DROP_REASONS; i++)
 		s.dropped += d->counters.drop[i];
 	memset(status, 0, size);

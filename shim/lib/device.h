@@ -14,6 +14,7 @@
 #define BASILISK_TAP_SHIM_DEVICE_H
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,7 +35,12 @@
 
 struct control_thread;
 
-/* Each is only ever added to. */
+#define CACHE_LINE 64 /* bytes, of the processors that are usual */
+
+/* Of a function that few frames need: what it has on the stack costs the others nothing. */
+#define APART __attribute__((noinline))
+
+/* Each is only ever added to. Frames that go as lately are counted there, and not here. */
 struct counters {
 	_Atomic uint64_t from_tap;    /* frames the guest got by the TAP */
 	_Atomic uint64_t from_tunnel; /* frames the guest got by the tunnel */
@@ -47,11 +53,16 @@ struct counters {
 	_Atomic uint64_t drop[DROP_REASONS];
 };
 
+/*
+ * What each frame needs comes first, in three lines of the processor's cache, which the kernel's
+ * work for the frame before may have emptied: one that is only read, and one for each direction, as
+ * the emulator has a thread for each.
+ */
 struct bt_device {
+	/* a page that reads as zero in a child after fork */
+	alignas(CACHE_LINE) volatile uint8_t *owner;
 	struct mac mac;
-	struct ether_option option;
-	struct slot slot;
-	struct wait wait;
+	int capture;
 	/*
 	 * The TAP's number stays the same for life: a new TAP is put in its place, so that no
 	 * thread ever uses a number that has become something else. -1: there never was one.
@@ -59,14 +70,18 @@ struct bt_device {
 	int tap;
 	_Atomic bool tap_alive;
 	_Atomic int attach; /* enum attach; ATTACH_NO whenever the TAP is not alive */
-	struct tunnel tunnel;
 	struct fast_way fast;
-	int capture;
+	alignas(CACHE_LINE) struct lately sending;
+	alignas(CACHE_LINE) struct lately receiving;
+	_Atomic unsigned int turn; /* of bt_receive(): turn.h */
+	alignas(CACHE_LINE) struct wait wait;
+	struct tunnel tunnel;
+	struct ether_option option;
+	struct slot slot;
 	int notice[2]; /* from [1], the data path, to [0], the control thread */
 
 	pthread_mutex_t lock;
 	struct peers peers;
-	struct lately lately;
 	bool watched; /* the control thread looks for answers to what is sent to them */
 	struct {
 		char tap[IFNAME_SIZE];
@@ -76,11 +91,9 @@ struct bt_device {
 	} said;
 
 	struct counters counters;
-	_Atomic unsigned int turn;	   /* of bt_receive(): turn.h */
 	_Atomic uint32_t notice_next;	   /* no notice about strangers before this time */
 	_Atomic uint64_t unproven_allowed; /* time and number: see send.c */
 
-	volatile uint8_t *owner; /* a page that reads as zero in a child after fork */
 	struct control_thread *control;
 };
 
@@ -111,6 +124,17 @@ enum drop device_check(const uint8_t *frame, size_t len);
 void device_notice_mac(const struct bt_device *device, enum notice_kind kind, const struct mac *mac,
 		       const struct tunnel_target *from);
 
+/* How many frames there were, whatever socket they took. */
+struct traffic {
+	uint64_t from_tap;    /* the guest got by the TAP */
+	uint64_t from_tunnel; /* the guest got by the tunnel */
+	uint64_t sent;	      /* of the guest that were sent */
+	uint64_t to_tap;      /* of those, by the TAP */
+	uint64_t to_tunnel;   /* datagrams sent with frames of the guest */
+};
+
+struct traffic device_traffic(const struct bt_device *device);
+
 /* Takes a TAP that shows an error out of use, at once and in any thread. True for the first. */
 bool device_tap_lost(struct bt_device *device);
 
@@ -131,7 +155,8 @@ static inline void device_dropped(struct bt_device *device, enum drop reason)
 static inline void device_lock_to_change(struct bt_device *device)
 {
 	pthread_mutex_lock(&device->lock);
-	lately_forget(&device->lately);
+	lately_forget(&device->sending);
+	lately_forget(&device->receiving);
 }
 
 static inline bool device_is_ours(const struct bt_device *device)

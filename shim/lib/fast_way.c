@@ -46,6 +46,13 @@ void fast_way_close(struct bt_device *device)
 	dup3(device->wait.set, way->fd, O_CLOEXEC);
 }
 
+/* Frames that it has ever carried. */
+static uint64_t used(const struct bt_device *device)
+{
+	return device->fast.used + device->sending.count[LATELY_FAST] +
+	       device->receiving.count[LATELY_FAST];
+}
+
 static int connect_next(struct bt_device *device)
 {
 	struct fast_way *way = &device->fast;
@@ -59,7 +66,7 @@ static int connect_next(struct bt_device *device)
 		return -1;
 	}
 	way->next.port = 0;
-	way->used_before = way->used;
+	way->used_before = used(device);
 	way->pending_before = false;
 	/* before anybody receives by it: .to tells where a frame came from */
 	device_lock_to_change(device);
@@ -97,7 +104,7 @@ int fast_way_open(struct bt_device *device, const struct tunnel_target *to)
 int fast_way_check(struct bt_device *device)
 {
 	struct fast_way *way = &device->fast;
-	unsigned int used = way->used;
+	uint64_t carried = used(device);
 	int pending = 0;
 
 	if (way->next.port)
@@ -105,13 +112,13 @@ int fast_way_check(struct bt_device *device)
 	if (!way->open)
 		return -1;
 	ioctl(way->fd, SIOCINQ, &pending);
-	if (used == way->used_before && (pending == 0 || way->pending_before)) {
+	if (carried == way->used_before && (pending == 0 || way->pending_before)) {
 		log_say(LOG_DEBUG, "no way of its own any more: %s",
 			pending ? "the guest does not read" : "nothing is sent");
 		fast_way_close(device);
 		return -1;
 	}
-	way->used_before = used;
+	way->used_before = carried;
 	way->pending_before = pending > 0;
 	return CHECK_MS;
 }

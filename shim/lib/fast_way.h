@@ -9,7 +9,7 @@
  *
  * It is connected only once all who wait for frames wait for it, too (wait.h).
  *
- * All but fast_way_is_for(), fast_way_note() and fast_way_used() belong to the control thread.
+ * All but fast_way_is_for() and fast_way_note() belong to the control thread.
  */
 #ifndef BASILISK_TAP_SHIM_FAST_WAY_H
 #define BASILISK_TAP_SHIM_FAST_WAY_H
@@ -26,13 +26,13 @@ struct bt_device;
 
 /* Part of the device. */
 struct fast_way {
-	int fd;			 /* -1: there never was one; the number stays for life */
-	struct tunnel_target to; /* under the device's lock; port 0: there is none */
+	int fd; /* -1: there never was one; the number stays for life */
 	_Atomic bool open;
+	struct tunnel_target to;   /* under the device's lock; port 0: there is none */
 	struct tunnel_target next; /* to be connected to; port 0: none */
 	unsigned int looks;	   /* whether that can be done now */
-	_Atomic unsigned int used; /* changes with the calls that gave or took a frame */
-	unsigned int used_before;  /* at the last check */
+	_Atomic uint64_t used;	   /* frames it has carried that did not go as lately */
+	uint64_t used_before;	   /* frames that it had carried at the last check */
 	bool pending_before;	   /* something was waiting then */
 	struct mac mac;		   /* under the lock: whom the last frames went to, */
 	unsigned int frames;	   /* how many, */
@@ -43,14 +43,6 @@ struct fast_way {
 static inline bool fast_way_is_for(const struct fast_way *way, const struct tunnel_target *to)
 {
 	return way->to.port && tunnel_target_equal(&way->to, to);
-}
-
-/* A frame came or went this way. Two threads at once may count as one: it is a sign of life. */
-static inline void fast_way_used(struct fast_way *way)
-{
-	unsigned int used = atomic_load_explicit(&way->used, memory_order_relaxed);
-
-	atomic_store_explicit(&way->used, used + 1, memory_order_relaxed);
 }
 
 /* With the lock held: a frame goes to @mac by the tunnel. True once that is worth a way. */

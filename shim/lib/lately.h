@@ -2,15 +2,20 @@
 /*
  * lately.h: what was decided for the last frame to or from a peer, kept for the next one. In a
  * burst they are alike, and to lock and look up again costs more than all else that is done for a
- * frame outside the kernel. One word for each direction, so that threads share it without a lock.
- * Pure.
+ * frame outside the kernel. One word for each direction and way, read without a lock.
  *
- * Written with the device's lock held. Whoever changes what it was decided by forgets both words,
- * with the lock held too. Read without: that is no older than what was decided just before.
+ * Words are written with the device's lock held. Whoever changes what they were decided by forgets
+ * them all, with the lock held too. Read without: that is no older than what was decided just
+ * before.
+ *
+ * Frames that go so are counted without an addition that is locked: such a one, just after a system
+ * call, takes as long as all else here. So only one thread in each direction goes by what is kept,
+ * the first that could: emulators have one that sends and one that receives.
  */
 #ifndef BASILISK_TAP_SHIM_LATELY_H
 #define BASILISK_TAP_SHIM_LATELY_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,38 +23,64 @@
 
 #include "mac.h"
 
-enum lately_way { LATELY_NEITHER, LATELY_TAP, LATELY_FAST };
+enum lately_way { LATELY_TAP, LATELY_FAST, LATELY_WAYS };
 
-/* Part of the device. Each word is a peer's MAC, a time, and how it is reached or was heard. */
+/* Of one direction; part of the device. */
 struct lately {
-	_Atomic uint64_t sent;	/* it is noted that frames go to the peer; the time is 0 */
-	_Atomic uint64_t heard; /* it is noted that the peer was heard at that time */
+	_Atomic uint64_t word[LATELY_WAYS];  /* 0: nothing is kept */
+	_Atomic uint32_t time[LATELY_WAYS];  /* when that was, for frames received */
+	_Atomic uint64_t count[LATELY_WAYS]; /* of frames that went so; that thread's to add to */
+	_Atomic pthread_t thread;	     /* the one that goes so; 0: none yet */
 };
 
-/* Never 0. Of @ms the low 14 bits count: a word is forgotten long before they come round again. */
-static inline uint64_t lately_word(const struct mac *mac, uint32_t ms, enum lately_way way)
+/* What tells a peer's frames from others: eight bytes of the header, its address among them. */
+static inline uint64_t lately_to(const uint8_t *frame)
 {
-	uint64_t word = 0;
+	uint64_t word;
 
-	memcpy(&word, mac->byte, MAC_LEN);
-	return word << 16 | (ms & 0x3fff) << 2 | way;
+	memcpy(&word, frame, sizeof(word));
+	return word;
 }
 
-static inline bool lately_is(const _Atomic uint64_t *kept, uint64_t word)
+static inline uint64_t lately_from(const uint8_t *frame)
 {
-	return atomic_load_explicit(kept, memory_order_relaxed) == word;
+	return lately_to(frame + 2 * MAC_LEN - sizeof(uint64_t));
+}
+
+/* True where the calling thread may go by what is kept. */
+static inline bool lately_is_mine(const struct lately *lately)
+{
+	return atomic_load_explicit(&lately->thread, memory_order_relaxed) == pthread_self();
+}
+
+static inline bool lately_is(const struct lately *lately, enum lately_way way, uint64_t word)
+{
+	return word && atomic_load_explicit(&lately->word[way], memory_order_relaxed) == word;
+}
+
+/* One more that went so; only where lately_is_mine(). */
+static inline void lately_count(struct lately *lately, enum lately_way way)
+{
+	uint64_t count = atomic_load_explicit(&lately->count[way], memory_order_relaxed);
+
+	atomic_store_explicit(&lately->count[way], count + 1, memory_order_relaxed);
 }
 
 /* With the device's lock held. */
-static inline void lately_keep(_Atomic uint64_t *kept, uint64_t word)
+static inline void lately_keep(struct lately *lately, enum lately_way way, uint64_t word,
+			       uint32_t time)
 {
-	atomic_store_explicit(kept, word, memory_order_relaxed);
+	if (!lately->thread)
+		lately->thread = pthread_self();
+	atomic_store_explicit(&lately->time[way], time, memory_order_relaxed);
+	atomic_store_explicit(&lately->word[way], word, memory_order_relaxed);
 }
 
+/* With the device's lock held. */
 static inline void lately_forget(struct lately *lately)
 {
-	lately_keep(&lately->sent, 0);
-	lately_keep(&lately->heard, 0);
+	for (int way = 0; way < LATELY_WAYS; way++)
+		atomic_store_explicit(&lately->word[way], 0, memory_order_relaxed);
 }
 
 #endif

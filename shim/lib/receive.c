@@ -47,43 +47,59 @@ static void notice_stranger(struct bt_device *d, const struct mac *mac,
 		device_notice_mac(d, NOTICE_STRANGER, mac, from);
 }
 
-/* With the lock held: @peer was heard, which need not be noted again as long as @word fits. */
-static void heard(struct bt_device *d, struct peer *peer, uint32_t now, uint64_t word)
+/* With the lock held. That something is sent to the peer has to be noted anew. */
+static void heard(struct bt_device *d, struct peer *peer, uint32_t now)
 {
 	peer_heard(peer, now);
-	lately_keep(&d->lately.heard, word);
-	lately_keep(&d->lately.sent, 0); /* that something is sent to it has to be noted anew */
+	lately_forget(&d->sending);
+}
+
+static APART bool is_of_that_time(const struct lately *lately, enum lately_way way)
+{
+	return atomic_load_explicit(&lately->time[way], memory_order_relaxed) == clock_ms_coarse();
+}
+
+/*
+ * True where nothing is to be noted or decided for a frame that came by @way: one more of the same
+ * peer, for the guest alone, at the same time. Those of a burst are: to ask for the time takes as
+ * long as all else here.
+ */
+static inline bool is_as_lately(const struct bt_device *d, enum lately_way way, bool burst,
+				const uint8_t *frame, ssize_t n)
+{
+	const struct lately *lately = &d->receiving;
+
+	return n >= FRAME_MIN && n <= FRAME_MAX && lately_is(lately, way, lately_from(frame)) &&
+	       memcmp(frame, d->mac.byte, MAC_LEN) == 0 && !control_is(frame, (size_t)n) &&
+	       (burst || is_of_that_time(lately, way));
 }
 
 /* The peer was heard by the TAP: a copy of its group frames by the tunnel is one too many. */
-static void heard_by_tap(struct bt_device *d, const struct mac *source)
+static void heard_by_tap(struct bt_device *d, const struct mac *source, const uint8_t *frame)
 {
+	uint32_t now = clock_ms_coarse();
+	struct mac destination = frame_destination(frame);
 	struct peer *peer;
-	uint64_t word;
-	uint32_t now;
 
-	if (!mac_is_guest(source))
-		return;
-	now = clock_ms_coarse();
-	word = lately_word(source, now, LATELY_TAP);
-	if (lately_is(&d->lately.heard, word))
-		return;
 	pthread_mutex_lock(&d->lock);
 	peer = peers_find(&d->peers, source);
 	if (peer) {
 		peer->tap_heard = now;
 		peer->on_tap = 1;
-		heard(d, peer, now, word);
+		heard(d, peer, now);
 	}
+	if (mac_equal(&destination, &d->mac))
+		lately_keep(&d->receiving, LATELY_TAP, lately_from(frame), now);
 	pthread_mutex_unlock(&d->lock);
 }
 
 /* A frame's length for the guest; 0: it was dropped or passed on; -EAGAIN: there is none. */
-static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
+static APART ssize_t take_tap(struct bt_device *d, bool burst, uint8_t *buffer)
 {
 	/* with room for a byte too many: to copy costs less than to read into two places */
 	uint8_t frame[FRAME_MAX + 1];
 	struct route_query query = { .from = ROUTE_FROM_TAP, .has_tap = true };
+	bool mine = lately_is_mine(&d->receiving);
 	struct mac source;
 	enum drop drop;
 	ssize_t n;
@@ -96,6 +112,11 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 			device_tap_lost(d);
 		return -EAGAIN;
 	}
+	if (mine && is_as_lately(d, LATELY_TAP, burst, frame, n)) {
+		memcpy(buffer, frame, (size_t)n);
+		lately_count(&d->receiving, LATELY_TAP);
+		return n;
+	}
 	drop = device_check(frame, (size_t)n);
 	if (drop != DROP_NONE) {
 		device_dropped(d, drop);
@@ -107,7 +128,8 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
 	query.control = control_is(frame, (size_t)n);
 	switch (route_frame(&query, &drop)) {
 	case ROUTE_GUEST:
-		heard_by_tap(d, &source);
+		if (mac_is_guest(&source)) /* no other station is a peer */
+			heard_by_tap(d, &source, frame);
 		memcpy(buffer, frame, (size_t)n);
 		count(&d->counters.from_tap);
 		return n;
@@ -124,45 +146,39 @@ static ssize_t take_tap(struct bt_device *d, uint8_t *buffer)
  * @from is looked up too where it came by the @fast way, whose other end is known. False where that
  * was given up just now, and whose the frame was is not known any more.
  */
-static bool look_up_source(struct bt_device *d, const struct mac *source, bool fast,
+static bool look_up_source(struct bt_device *d, const uint8_t *frame, bool fast,
 			   struct tunnel_target *from, struct route_query *query)
 {
 	uint32_t now = clock_ms_coarse();
-	uint64_t word = lately_word(source, now, fast ? LATELY_FAST : LATELY_NEITHER);
+	struct mac source = frame_source(frame);
 	struct peer *peer;
 
-	/* nothing else counts for a frame to us alone */
-	if (fast && query->to_us && !query->control && lately_is(&d->lately.heard, word)) {
-		query->peer = query->address = true;
-		return true;
-	}
 	pthread_mutex_lock(&d->lock);
 	if (fast)
 		*from = d->fast.to;
-	peer = peers_find(&d->peers, source);
+	peer = peers_find(&d->peers, &source);
 	if (peer) {
 		query->peer = true;
 		query->address = peer_address(peer, &from->address, from->port) >= 0;
 		query->heard_on_tap = peer->on_tap && !time_after(now, peer->tap_heard + HEARD_MS);
 		if (query->address) {
-			heard(d, peer, now, word);
+			heard(d, peer, now);
 			peer->spoke = 1;
+			if (fast && query->to_us && !query->from_us)
+				lately_keep(&d->receiving, LATELY_FAST, lately_from(frame), now);
 		}
 	}
 	pthread_mutex_unlock(&d->lock);
 	return !fast || from->port;
 }
 
-static ssize_t take_tunnel(struct bt_device *d, bool fast, uint8_t *buffer)
+/* As take_tap(), for what the @fast way or the socket for all gave: @n bytes or an error. */
+static ssize_t judge(struct bt_device *d, bool fast, uint8_t *buffer, ssize_t n,
+		     struct tunnel_target *from)
 {
 	struct route_query query = { .from = ROUTE_FROM_PEER };
-	struct tunnel_target from;
 	struct mac source, destination;
 	enum drop drop;
-	ssize_t n;
-
-	n = fast ? tunnel_receive(d->fast.fd, buffer, FRAME_MAX, NULL) :
-		   tunnel_receive(d->tunnel.data, buffer, FRAME_MAX, &from);
 
 	if (n == -EAGAIN || n == -EFAULT || n == -EBADF || n == -ENOTSOCK)
 		return n == -EFAULT ? n : -EAGAIN;
@@ -183,46 +199,66 @@ static ssize_t take_tunnel(struct bt_device *d, bool fast, uint8_t *buffer)
 	query.control = control_is(buffer, (size_t)n);
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_relaxed);
 	if ((fast || (!query.from_us && (query.group || query.to_us))) &&
-	    !look_up_source(d, &source, fast, &from, &query)) {
+	    !look_up_source(d, buffer, fast, from, &query)) {
 		device_dropped(d, DROP_ADDRESS);
 		return 0;
 	}
 	switch (route_frame(&query, &drop)) {
 	case ROUTE_GUEST:
 		count(&d->counters.from_tunnel);
+		if (fast)
+			count(&d->fast.used);
 		return n;
 	case ROUTE_CONTROL:
-		notice_control(d, buffer, (size_t)n, &from);
+		notice_control(d, buffer, (size_t)n, from);
 		return 0;
 	default:
 		device_dropped(d, drop);
 		if (drop == DROP_UNKNOWN || drop == DROP_ADDRESS)
-			notice_stranger(d, &source, &from);
+			notice_stranger(d, &source, from);
 		return 0;
 	}
 }
 
-static ssize_t take_fast(struct bt_device *d, uint8_t *buffer)
+static APART ssize_t take_tunnel(struct bt_device *d, uint8_t *buffer)
 {
+	struct tunnel_target from;
+	ssize_t n = tunnel_receive(d->tunnel.data, buffer, FRAME_MAX, &from);
+
+	return judge(d, false, buffer, n, &from);
+}
+
+static APART ssize_t judge_fast(struct bt_device *d, uint8_t *buffer, ssize_t n)
+{
+	struct tunnel_target from;
+
+	return judge(d, true, buffer, n, &from);
+}
+
+static inline ssize_t take_fast(struct bt_device *d, bool burst, uint8_t *buffer)
+{
+	bool mine = lately_is_mine(&d->receiving);
 	ssize_t n;
 
 	if (!atomic_load_explicit(&d->fast.open, memory_order_acquire))
 		return -EAGAIN;
-	n = take_tunnel(d, true, buffer);
-	if (n > 0)
-		fast_way_used(&d->fast);
+	n = tunnel_receive_connected(d->fast.fd, buffer, FRAME_MAX);
+	if (!mine || !is_as_lately(d, LATELY_FAST, burst, buffer, n))
+		return n == -EAGAIN ? n : judge_fast(d, buffer, n);
+	lately_count(&d->receiving, LATELY_FAST);
 	return n;
 }
 
-static ssize_t take(struct bt_device *d, unsigned int source, uint8_t *buffer)
+/* @burst: the source has given a frame just before. */
+static inline ssize_t take(struct bt_device *d, unsigned int source, bool burst, uint8_t *buffer)
 {
 	switch (source) {
 	case SOURCE_TAP:
-		return take_tap(d, buffer);
+		return take_tap(d, burst, buffer);
 	case SOURCE_FAST:
-		return take_fast(d, buffer);
+		return take_fast(d, burst, buffer);
 	default:
-		return take_tunnel(d, false, buffer);
+		return take_tunnel(d, buffer);
 	}
 }
 
@@ -242,7 +278,7 @@ ssize_t bt_receive(struct bt_device *d, void *buffer, size_t size)
 		return -EAGAIN;
 	}
 	for (int budget = RECEIVE_BUDGET; budget; budget--) {
-		n = take(d, turn_source(turn), buffer);
+		n = take(d, turn_source(turn), turn_gave(turn), buffer);
 		if (n == -EAGAIN) {
 			if (turn_gave(turn)) {
 				turn = turn_drained(turn, true);

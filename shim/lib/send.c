@@ -129,10 +129,11 @@ struct way {
 	bool first; /* see note_sent() */
 };
 
+/* True where it went by the socket that is connected to the peer. */
 static bool send_fast(struct bt_device *d, const uint8_t *frame, size_t len)
 {
-	fast_way_used(&d->fast);
-	return raw_sendto(d->fast.fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) >= 0;
+	count(&d->fast.used);
+	return tunnel_send_connected(d->fast.fd, frame, len) == 0;
 }
 
 static void send_to_peer(struct bt_device *d, const struct mac *mac, const struct way *way,
@@ -154,52 +155,59 @@ static void send_to_peer(struct bt_device *d, const struct mac *mac, const struc
 		device_notice_mac(d, NOTICE_DOUBT, mac, NULL);
 }
 
-static void look_up_destination(struct bt_device *d, const struct mac *destination,
+static void look_up_destination(struct bt_device *d, const uint8_t *frame,
 				struct route_query *query, struct way *way)
 {
 	enum attach attach = (enum attach)atomic_load_explicit(&d->attach, memory_order_relaxed);
+	struct mac destination = frame_destination(frame);
 	struct peer *peer;
 
 	way->first = false;
 	pthread_mutex_lock(&d->lock);
-	peer = peers_find(&d->peers, destination);
+	peer = peers_find(&d->peers, &destination);
 	if (peer) {
 		way->first = note_sent(d, peer);
 		query->peer_on_tap = query->has_tap && peer_reached_by_tap(peer, &d->mac, attach);
 		query->peer = peer->sending != PEER_ADDRESSES;
 	}
 	if (query->peer_on_tap)
-		lately_keep(&d->lately.sent, lately_word(destination, 0, LATELY_TAP));
+		lately_keep(&d->sending, LATELY_TAP, lately_to(frame), 0);
 	if (query->peer && !query->peer_on_tap) {
 		way->to = (struct tunnel_target){ peer->address[peer->sending], peer->port };
 		way->fast = fast_way_is_for(&d->fast, &way->to);
 		way->busy = !way->fast && peer_is_proven(peer) &&
-			    fast_way_note(&d->fast, destination, clock_ms_coarse());
+			    fast_way_note(&d->fast, &destination, clock_ms_coarse());
 		if (way->fast)
-			lately_keep(&d->lately.sent, lately_word(destination, 0, LATELY_FAST));
+			lately_keep(&d->sending, LATELY_FAST, lately_to(frame), 0);
 	}
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* True where it went by the same way as the one before, to the same peer. */
-static bool send_as_lately(struct bt_device *d, const uint8_t *frame, size_t len)
+/*
+ * True where it went by the same way as the one before, to the same peer. What fails is decided
+ * anew, and tried again.
+ */
+static inline bool send_as_lately(struct bt_device *d, const uint8_t *frame, size_t len)
 {
-	struct mac source = frame_source(frame), destination = frame_destination(frame);
+	struct lately *lately = &d->sending;
+	uint64_t word = lately_to(frame);
+	enum lately_way way;
 
-	if (!mac_equal(&source, &d->mac) || control_is(frame, len))
+	if (!lately_is_mine(lately) || memcmp(frame + MAC_LEN, d->mac.byte, MAC_LEN) != 0 ||
+	    control_is(frame, len))
 		return false;
-	if (lately_is(&d->lately.sent, lately_word(&destination, 0, LATELY_TAP))) {
-		if (!atomic_load_explicit(&d->tap_alive, memory_order_acquire) ||
-		    !write_tap(d, frame, len))
+	if (lately_is(lately, LATELY_FAST, word)) {
+		if (tunnel_send_connected(d->fast.fd, frame, len) < 0)
 			return false;
-	} else if (lately_is(&d->lately.sent, lately_word(&destination, 0, LATELY_FAST))) {
-		if (!send_fast(d, frame, len))
-			return false;
-		count(&d->counters.to_tunnel);
+		way = LATELY_FAST;
 	} else {
-		return false;
+		if (!lately_is(lately, LATELY_TAP, word) ||
+		    !atomic_load_explicit(&d->tap_alive, memory_order_acquire) ||
+		    raw_write(d->tap, frame, len) < 0)
+			return false;
+		way = LATELY_TAP;
 	}
-	count(&d->counters.sent);
+	lately_count(lately, way);
 	return true;
 }
 
@@ -217,7 +225,7 @@ static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
 	query.has_tap = atomic_load_explicit(&d->tap_alive, memory_order_acquire);
 	query.from_us = mac_equal(&source, &d->mac);
 	if (mac_is_guest(&destination)) { /* no other station is a peer */
-		look_up_destination(d, &destination, &query, &way);
+		look_up_destination(d, frame, &query, &way);
 		if (way.first)
 			notice_sent(d);
 	}
@@ -235,22 +243,28 @@ static bool send_frame(struct bt_device *d, const uint8_t *frame, size_t len)
 	return true;
 }
 
-ssize_t bt_send(struct bt_device *d, const void *frame, size_t len)
+static APART ssize_t decide(struct bt_device *d, const void *frame, size_t len)
 {
-	enum drop drop;
+	enum drop drop = device_check(frame, len);
 
-	if (len < FRAME_MIN || len > FRAME_MAX)
-		return len < FRAME_MIN ? -EINVAL : -EMSGSIZE;
-	if (!device_is_ours(d))
-		return -ECHILD;
-	drop = device_check(frame, len);
 	if (drop != DROP_NONE) {
 		device_dropped(d, drop);
 		return (ssize_t)len;
 	}
 	if (d->capture >= 0)
 		capture_frame(d->capture, frame, len);
-	if (!send_as_lately(d, frame, len) && !send_frame(d, frame, len))
+	if (!send_frame(d, frame, len))
 		send_frame(d, frame, len);
 	return (ssize_t)len;
+}
+
+ssize_t bt_send(struct bt_device *d, const void *frame, size_t len)
+{
+	if (len < FRAME_MIN || len > FRAME_MAX)
+		return len < FRAME_MIN ? -EINVAL : -EMSGSIZE;
+	if (!device_is_ours(d))
+		return -ECHILD;
+	if (d->capture < 0 && send_as_lately(d, frame, len))
+		return (ssize_t)len;
+	return decide(d, frame, len);
 }

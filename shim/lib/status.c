@@ -57,27 +57,28 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
 	t->left -= (size_t)n;
 }
 
-static void add_count(struct text *t, const char *key, const _Atomic uint64_t *counter)
+static void add_count(struct text *t, const char *key, uint64_t number)
 {
-	add(t, "%s=%llu\n", key,
-	    (unsigned long long)atomic_load_explicit(counter, memory_order_relaxed));
+	add(t, "%s=%llu\n", key, (unsigned long long)number);
 }
 
-static void add_counters(struct text *t, const struct counters *c)
+static void add_counters(struct text *t, const struct bt_device *d)
 {
+	const struct counters *c = &d->counters;
+	struct traffic traffic = device_traffic(d);
 	char key[40];
 
-	add_count(t, "from-tap", &c->from_tap);
-	add_count(t, "from-tunnel", &c->from_tunnel);
-	add_count(t, "sent", &c->sent);
-	add_count(t, "to-tap", &c->to_tap);
-	add_count(t, "to-tunnel", &c->to_tunnel);
-	add_count(t, "control-in", &c->control_in);
-	add_count(t, "control-bad", &c->control_bad);
-	add_count(t, "control-out", &c->control_out);
+	add_count(t, "from-tap", traffic.from_tap);
+	add_count(t, "from-tunnel", traffic.from_tunnel);
+	add_count(t, "sent", traffic.sent);
+	add_count(t, "to-tap", traffic.to_tap);
+	add_count(t, "to-tunnel", traffic.to_tunnel);
+	add_count(t, "control-in", c->control_in);
+	add_count(t, "control-bad", c->control_bad);
+	add_count(t, "control-out", c->control_out);
 	for (unsigned int i = DROP_NONE + 1; i < DROP_REASONS; i++) {
 		snprintf(key, sizeof(key), "drop-%s", drop_name(i));
-		add_count(t, key, &c->drop[i]);
+		add_count(t, key, c->drop[i]);
 	}
 }
 
@@ -111,7 +112,7 @@ size_t status_text(struct bt_device *d, char *text)
 	pthread_mutex_lock(&d->lock);
 	add(&t, "tap=%s\nuplink=%s\nreason=%s\ndiscovery=%s\npeers=%u\n", d->said.tap,
 	    d->said.uplink, d->said.reason, d->said.discovery, peers_present(&d->peers));
-	add_counters(&t, &d->counters);
+	add_counters(&t, d);
 	for (const struct peer *p = NULL; (p = peers_next(&d->peers, p)) && n < STATUS_PEERS;) {
 		if (peer_is_given_up(p))
 			continue;

@@ -12,7 +12,6 @@
 
 #include "control.h"
 #include "frame.h"
-#include "raw.h"
 #include "standard.h"
 #include "txt.h"
 
@@ -202,15 +201,10 @@ ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *
 {
 	union any any;
 	socklen_t len = sizeof(any);
-	/* MSG_TRUNC: the length of all of it, whatever there was room for */
-	ssize_t n = raw_recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC,
-				 from ? (struct sockaddr *)&any : NULL, from ? &len : NULL);
+	ssize_t n = raw_recvfrom(fd, buffer, size, TUNNEL_RECEIVE, (struct sockaddr *)&any, &len);
 
-	if (n < 0)
-		return n == -EINTR ? -EAGAIN : n;
-	if ((size_t)n > size)
-		return -EMSGSIZE;
-	if (from)
+	n = tunnel_received(n, size);
+	if (n >= 0)
 		from_kernel(&any, from);
 	return n;
 }
@@ -224,8 +218,8 @@ int tunnel_send(const struct tunnel *tunnel, const struct tunnel_target *to, con
 
 	if (!size)
 		return -EAFNOSUPPORT;
-	sent = raw_sendto(tunnel->data, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-			  (const struct sockaddr *)&any, size);
+	sent = raw_sendto(tunnel->data, frame, len, TUNNEL_SEND, (const struct sockaddr *)&any,
+			  size);
 	return sent < 0 ? (int)sent : 0;
 }
 
@@ -254,7 +248,7 @@ unsigned int tunnel_send_all(const struct tunnel *tunnel, const struct tunnel_ta
 	}
 	/* sendmmsg() ends at the first that fails: leave that one out and go on */
 	for (unsigned int i = 0; i < n; i += (unsigned int)sent) {
-		sent = sendmmsg(tunnel->data, message + i, n - i, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = sendmmsg(tunnel->data, message + i, n - i, TUNNEL_SEND);
 		if (sent <= 0) {
 			*error = errno;
 			failed++;

@@ -17,8 +17,13 @@
 #include <sys/types.h>
 
 #include "address.h"
+#include "raw.h"
 
 #define TUNNEL_BATCH 64 /* destinations of one tunnel_send_all() */
+
+/* MSG_TRUNC: the length of all of it, whatever there was room for */
+#define TUNNEL_RECEIVE (MSG_DONTWAIT | MSG_TRUNC)
+#define TUNNEL_SEND    (MSG_DONTWAIT | MSG_NOSIGNAL)
 
 /* Owned by whoever declared it; closed by tunnel_close(). */
 struct tunnel {
@@ -38,6 +43,14 @@ static inline bool tunnel_target_equal(const struct tunnel_target *a, const stru
 	return a->port == b->port && address_equal(&a->address, &b->address);
 }
 
+/* What tunnel_receive() says where the kernel says @n for a buffer of @size bytes. */
+static inline ssize_t tunnel_received(ssize_t n, size_t size)
+{
+	if (n < 0)
+		return n == -EINTR ? -EAGAIN : n;
+	return (size_t)n > size ? -EMSGSIZE : n;
+}
+
 /*
  * Opens the tunnel on @port; if that is 0 on TXT_PORT or the next free one. 0, or a negative
  * errno: -EADDRINUSE if the port (or each of a thousand) is taken.
@@ -55,12 +68,27 @@ int tunnel_socket(const struct tunnel_target *to);
 int tunnel_connect(const struct tunnel *tunnel, int fd, const struct tunnel_target *to);
 
 /*
- * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from unless @from
- * is NULL, as for a connected one, where the kernel tells a tenth of a microsecond sooner; -EAGAIN
+ * Takes the next datagram of @fd, one of the tunnel's sockets. Its length, and *@from; -EAGAIN
  * where there is none; -EMSGSIZE if it was longer than @size, or another negative errno, each of
  * which has used it up.
  */
 ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *from);
+
+/* The same of a connected socket. Here, as the next one, because each frame goes by it. */
+static inline ssize_t tunnel_receive_connected(int fd, void *buffer, size_t size)
+{
+	ssize_t n = raw_recvfrom(fd, buffer, size, TUNNEL_RECEIVE, NULL, NULL);
+
+	return tunnel_received(n, size);
+}
+
+/* Sends one frame by a connected socket. 0 or a negative errno. */
+static inline int tunnel_send_connected(int fd, const void *frame, size_t len)
+{
+	ssize_t n = raw_sendto(fd, frame, len, TUNNEL_SEND, NULL, 0);
+
+	return n < 0 ? (int)n : 0;
+}
 
 /* Sends one frame. 0 or a negative errno. */
 int tunnel_send(const struct tunnel *tunnel, const struct tunnel_target *to, const void *frame,

@@ -279,6 +279,24 @@ def test_capture_holds_what_the_guest_saw_and_sent(world):
     assert done.stdout.count("\n") == len(frames), done.stdout
 
 
+def test_frames_are_counted_whichever_threads_they_pass(world):
+    """By the way of its own that a busy peer gets, where most are counted by one of the threads."""
+    lan = world.lan()
+    other, _ = started(world.host("attic", lan, policy=REFUSE), example(world))
+    desk = world.host("desk", lan, policy=REFUSE)
+    mac = other.expect(r"peer to peer as (.*)$", stream="stdout")[1].replace(":", "")
+    source = os.path.join(TREE, "tests/lib/threads.c")
+    program = build(world, source, "threads", flags=["-std=gnu11", "-O2", "-pthread"])
+    for number in ("1", "3"):
+        argv = ["env", "BASILISK_TAP_LOG=debug", program, mac, number, "80000"]
+        done = desk.run(argv, user="mac", seconds=60)
+        assert done.returncode == 0 and "a way of its own" in done.stderr, done
+        told = re.search(r"(\d+) sent, (\d+) taken; counted (\d+), (\d+)", done.stdout).groups()
+        sent, taken, *counted = map(int, told)
+        assert sent == int(number) * 80000 and taken > 100, done
+        assert counted == [sent, taken], done
+
+
 def test_capture_writes_to_nothing_but_a_file_of_the_users_own(world):
     """In a directory where others may write, any name may be theirs, or lead where they like."""
     desk = world.host("desk", world.lan(), policy=REFUSE)
