@@ -4,6 +4,7 @@ the programs: neither has one that the other lacks."""
 import glob
 import os
 import re
+import shutil
 import subprocess
 
 import stand
@@ -50,6 +51,28 @@ def test_manual_pages_have_the_options_that_the_programs_have(world):
     assert told - foreign == page - foreign, told ^ page
     told = options_in(host.run([HELPER, "--help"]).stdout) | {"help", "version"}
     assert told == options_of("basilisk-tap-helper.8"), told ^ options_of("basilisk-tap-helper.8")
+
+
+def test_completion_offers_what_there_is_and_nothing_else(world):
+    host = world.host("desk")
+    script = shutil.copy(os.path.join(TREE, "packaging/bash-completion"), world.path())
+
+    def offered(*words):
+        line = f". {script}; COMP_WORDS=({' '.join(words)} ''); COMP_CWORD={len(words)}; _basilisk_tap"
+        done = host.run(["bash", "-c", line + '; echo "${COMPREPLY[@]}"'])
+        assert done.returncode == 0 and not done.stderr, done
+        return set(done.stdout.split())
+
+    assert offered("basilisk-tap") == {*COMMANDS, "--help", "--version"}
+    options = {"--" + option for option in options_of("basilisk-tap-helper.8")}
+    assert offered(HELPER) == options, offered(HELPER) ^ options
+    for name in set(COMMANDS) - {"run"}:  # which takes a program's name
+        told = host.run(["basilisk-tap", name, "--help"]).stdout
+        words = set(re.findall(r"^  (--[a-z-]+)", told, re.M)) | {"ping"} & {*told.split()}
+        assert offered("basilisk-tap", name) == words, (name, offered("basilisk-tap", name) ^ words)
+    assert "--count" in offered("basilisk-tap", "chooser", "ping")
+    assert offered("basilisk-tap", "chooser", "--ether") == {"auto", "auto-bridge", "auto-p2p"}
+    assert not offered("basilisk-tap", "mac", "--slot")
 
 
 def test_helpers_exit_statuses_are_those_of_its_page(world):
