@@ -87,6 +87,10 @@ class Peer(Ether):
         for target in targets:
             self.frames_socket.sendto(frame, target)
 
+    def send_to(self, mac, frame):
+        """Sends it there, whatever address it has."""
+        self.frames_socket.sendto(frame, self.peers[mac])
+
     def confirm(self, frame, sender):
         if self.confirms and frame[19] == HELLO and len(frame) >= 60:
             head = frame[6:12] + self.mac + CONFIRMATION + bytes((ACK,))

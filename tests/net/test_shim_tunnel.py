@@ -419,6 +419,54 @@ def test_busy_peer_that_exits_is_gone_at_once(world):
     stations[0].story("is gone", 1)
 
 
+def test_each_frame_of_a_burst_by_a_way_of_its_own_is_judged(world):
+    """Bad ones among those that are as the one before, all of them waiting to be read."""
+    lan = world.lan()
+    station = Station(world.host("attic", lan, policy=REFUSE))
+    me = station.mac
+    with Peer(world.host("machine", lan)) as peer, Peer(world.host("other", lan)) as other:
+
+        def known():
+            peer.receive(0.02), other.receive(0.02)
+            found = station.status()["peer"]
+            return all(found.get(p.mac, {"proven": "0"})["proven"] == "1" for p in (peer, other))
+
+        def busy():
+            for number in range(50):
+                station.send(frame(peer.mac, me, number))
+            peer.drain()
+            return "a way of its own for" in station.process.stderr
+
+        wait_until(known, 5, "both to be known")
+        wait_until(busy, 10, "a way of its own")
+        station.freeze()
+        station.send(frame(peer.mac, me, OTHER))
+        peer.expect(lambda f: number_of(f, me) == OTHER, 2)
+        bad = {
+            "drop-short": frame(me, peer.mac, 0)[:13],
+            "drop-long": frame(me, peer.mac, 0).ljust(1515, b"\0"),
+            "drop-group-source": frame(me, b"\xb3" + peer.mac[1:], 0),
+            "drop-own": frame(me, me, 0),
+            "drop-not-ours": frame(bytes((me[0], me[1] ^ 1)) + me[2:], peer.mac, 0),
+            "drop-unknown-peer": frame(me, peer.mac[:5] + bytes((peer.mac[5] ^ 1,)), 0),
+            "drop-wrong-address": frame(me, other.mac, 0),
+            "control-bad": control(me, peer.mac, 7),
+        }
+        before = station.status()
+        good = itertools.count()
+        for data in bad.values():
+            for each in [frame(me, peer.mac, next(good)) for _ in range(3)] + [data]:
+                peer.send_to(me, each)
+        peer.send_to(me, frame(BROADCAST, peer.mac, next(good)))
+        station.thaw()
+        got = [n for f in station.frames(0.5) if (n := number_of(f, peer.mac)) is not None]
+        assert got == list(range(next(good))), got
+        after = station.status()
+        counted = {key: int(after[key]) - int(before[key]) for key in bad}
+        assert counted == dict.fromkeys(bad, 1), counted
+        assert int(after["from-tunnel"]) - int(before["from-tunnel"]) == len(got)
+
+
 def test_way_of_its_own_follows_the_peers_move(world):
     hosts, stations = busy_pair(world)
     for host in hosts:
