@@ -163,7 +163,7 @@ static void answered(struct confirm *c, const struct control *control,
 	if (index < 0)
 		index = peer_address_add(peer, &from->address);
 	if (index < 0)
-		return;
+		index = peer_address_replace(peer, &from->address);
 	peer_confirm(c->peers, peer, index);
 	peer_heard(peer, now);
 	peer->silent = 0;

@@ -211,6 +211,18 @@ int peer_address_add(struct peer *peer, const struct address *address)
 	return (int)i;
 }
 
+int peer_address_replace(struct peer *peer, const struct address *address)
+{
+	const unsigned int last = PEER_ADDRESSES - 1, oldest = peer->sending == 0;
+
+	for (unsigned int i = oldest; i < last; i++)
+		peer->address[i] = peer->address[i + 1];
+	if (peer->sending > oldest && peer->sending < PEER_ADDRESSES)
+		peer->sending--;
+	peer->address[last] = *address;
+	return (int)last;
+}
+
 void peer_confirm(struct peers *peers, struct peer *peer, int index)
 {
 	if (!peer_is_proven(peer))

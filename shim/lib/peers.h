@@ -104,6 +104,12 @@ int peer_address(const struct peer *peer, const struct address *address, uint16_
  */
 int peer_address_add(struct peer *peer, const struct address *address);
 
+/*
+ * Puts @address, which is not there yet and has just answered, into a set that is full of confirmed
+ * ones, and returns its index. The oldest goes that is not sent to: it may have gone long since.
+ */
+int peer_address_replace(struct peer *peer, const struct address *address);
+
 /* Notes that the address with @index answered: the peer is proven. */
 void peer_confirm(struct peers *peers, struct peer *peer, int index);
 

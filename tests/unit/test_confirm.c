@@ -796,6 +796,22 @@ START_TEST(test_peer_that_has_lost_an_address_is_sent_to_at_another)
 }
 END_TEST
 
+/* A lease, or the address that IPv6 makes anew each day: the old ones have gone. */
+START_TEST(test_peer_whose_address_changes_often_is_followed_each_time)
+{
+	announce(0, 1);
+	pass(100);
+	for (unsigned int host = 50; host < 50 + 3 * PEER_ADDRESSES; host++) {
+		node[1].at[0] = place(1, host);
+		confirm_doubt(&node[1].confirm, NULL, now);
+		pass(3000);
+		ck_assert_int_eq(peer_address(peer_of(0, 1), &node[1].at[0].address, 6066),
+				 (int)peer_of(0, 1)->sending);
+		ck_assert(peer_is_proven(peer_of(0, 1)));
+	}
+}
+END_TEST
+
 START_TEST(test_doubts_alone_keep_nobody_alive)
 {
 	announce(0, 1);
@@ -968,6 +984,7 @@ int main(void)
 	tcase_add_test(cases, test_peer_that_answers_frames_is_not_asked);
 	tcase_add_test(cases, test_changed_addresses_of_ours_are_told_at_once);
 	tcase_add_test(cases, test_peer_that_has_lost_an_address_is_sent_to_at_another);
+	tcase_add_test(cases, test_peer_whose_address_changes_often_is_followed_each_time);
 	tcase_add_test(cases, test_doubts_alone_keep_nobody_alive);
 	tcase_add_test(cases, test_tap_that_reaches_is_measured_as_such);
 	tcase_add_test(cases, test_wrong_guess_is_corrected_within_a_second);

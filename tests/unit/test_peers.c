@@ -266,6 +266,41 @@ START_TEST(test_a_full_set_of_addresses_keeps_the_confirmed)
 }
 END_TEST
 
+START_TEST(test_an_address_that_answers_always_finds_a_place)
+{
+	struct mac mac = mac_number(1);
+	struct peer *peer = peers_add(&peers, &mac, 0);
+	struct address a, sent_to = address_number(1);
+
+	peer->port = 6066;
+	for (uint32_t n = 0; n < PEER_ADDRESSES; n++) {
+		a = address_number(n + 1);
+		peer_confirm(&peers, peer, peer_address_add(peer, &a));
+	}
+	peer->sending = 0;
+	for (uint32_t n = 100; n < 120; n++) {
+		a = address_number(n);
+		ck_assert_int_eq(peer_address_replace(peer, &a), PEER_ADDRESSES - 1);
+		ck_assert_int_eq(peer_address(peer, &a, 6066), PEER_ADDRESSES - 1);
+		ck_assert_int_eq(peer_address(peer, &sent_to, 6066), (int)peer->sending);
+	}
+	for (uint32_t n = 115; n < 120; n++) { /* the newest ones are left */
+		a = address_number(n);
+		ck_assert_int_ge(peer_address(peer, &a, 6066), 1);
+	}
+	peer->sending = 3;
+	sent_to = peer->address[3];
+	a = address_number(200);
+	peer_address_replace(peer, &a);
+	ck_assert_uint_eq(peer->sending, 2);
+	ck_assert(address_equal(&peer->address[2], &sent_to));
+	peer->sending = PEER_ADDRESSES;
+	a = address_number(201);
+	peer_address_replace(peer, &a);
+	ck_assert_uint_eq(peer->sending, PEER_ADDRESSES);
+}
+END_TEST
+
 START_TEST(test_time_wraps_round)
 {
 	ck_assert(time_after(5, 0xfffffff0));
@@ -357,6 +392,7 @@ int main(void)
 	tcase_add_test(cases, test_memory_is_128_bytes_for_each_peer_there_is);
 	tcase_add_test(cases, test_look_up_is_flat_from_1_to_10000);
 	tcase_add_test(cases, test_a_full_set_of_addresses_keeps_the_confirmed);
+	tcase_add_test(cases, test_an_address_that_answers_always_finds_a_place);
 	tcase_add_test(cases, test_time_wraps_round);
 	tcase_add_loop_test(cases, test_addresses_are_judged_and_shown, 0,
 			    sizeof(texts) / sizeof(texts[0]));
