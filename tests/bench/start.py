@@ -12,6 +12,7 @@ import helper
 from table import measured
 
 QEMU_HELPER = "/usr/lib/qemu/qemu-bridge-helper"
+ROUNDS_MIN = 30
 
 
 def milliseconds(argv, status):
@@ -50,7 +51,7 @@ def bench(world, table, seconds):
 
     def body():
         rounds = []
-        while len(rounds) < 5 or time.monotonic() < deadline:
+        while len(rounds) < ROUNDS_MIN or time.monotonic() < deadline:
             cold = milliseconds(ours, 0)
             rounds.append(
                 {

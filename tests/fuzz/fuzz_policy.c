@@ -24,8 +24,9 @@ static void fill(struct text *to, const void *bytes, size_t len)
 }
 
 /* 1 allow, 0 deny, -1: not a line that the naive reader knows to decide about this caller. */
-static int naive_line(const char *line, unsigned int uid, unsigned int gid)
+static int naive_line(const char *line, const unsigned int *ids)
 {
+	const unsigned int uid = ids[0], gid = ids[1], other = ids[2];
 	char verb[16] = "", who[16] = "", name[48] = "";
 	int words = sscanf(line, "%15s %15s %47s", verb, who, name);
 	bool allow = strcmp(verb, "allow") == 0, match = false;
@@ -40,14 +41,16 @@ static int naive_line(const char *line, unsigned int uid, unsigned int gid)
 			(strcmp(name, "root") == 0 && uid == 0) ||
 			(name[0] >= '0' && name[0] <= '9' && strtoul(name, NULL, 10) == uid);
 	else if (strcmp(who, "group") == 0)
-		match = (strcmp(name, "netdev") == 0 && gid == 101) ||
-			(strcmp(name, "users") == 0 && gid == 100) ||
-			(name[0] >= '0' && name[0] <= '9' && strtoul(name, NULL, 10) == gid);
+		match = (strcmp(name, "netdev") == 0 && (gid == 101 || other == 101)) ||
+			(strcmp(name, "users") == 0 && (gid == 100 || other == 100)) ||
+			(name[0] >= '0' && name[0] <= '9' &&
+			 (strtoul(name, NULL, 10) == gid || strtoul(name, NULL, 10) == other));
 	return match ? allow : -1;
 }
 
-static bool naive(char *bytes, unsigned int uid, unsigned int gid)
+static bool naive(char *bytes, const unsigned int *ids)
 {
+	const unsigned int uid = ids[0];
 	char *save = NULL;
 
 	for (char *line = strtok_r(bytes, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -56,7 +59,7 @@ static bool naive(char *bytes, unsigned int uid, unsigned int gid)
 
 		if (comment)
 			*comment = '\0';
-		verdict = naive_line(line, uid, gid);
+		verdict = naive_line(line, ids);
 		if (verdict >= 0)
 			return verdict || uid == 0;
 	}
@@ -65,8 +68,11 @@ static bool naive(char *bytes, unsigned int uid, unsigned int gid)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const unsigned int ids[][2] = { { 0, 0 },      { 1000, 1000 }, { 1000, 101 },
-					       { 1001, 100 }, { 1002, 5 },    { 7, 101 } };
+	/* user, group, and a supplementary group, or the group once more where there is none */
+	static const unsigned int ids[][3] = { { 0, 0, 0 },	   { 1000, 1000, 1000 },
+					       { 1000, 101, 101 }, { 1001, 100, 100 },
+					       { 1002, 5, 5 },	   { 7, 101, 101 },
+					       { 1002, 5, 101 },   { 1001, 100, 7 } };
 	static struct policy policy;
 	static struct caller caller;
 	struct outcome outcome = { 0 };
@@ -88,8 +94,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		memcpy(copy, data, size);
 		copy[size] = '\0';
-		caller = (struct caller){ .uid = ids[i][0], .gid = ids[i][1] };
-		if (policy_decide(&policy, &caller).allow != naive(copy, ids[i][0], ids[i][1]))
+		caller.uid = ids[i][0];
+		caller.gid = ids[i][1];
+		caller.groups[0] = ids[i][2];
+		caller.group_count = ids[i][2] != ids[i][1];
+		if (policy_decide(&policy, &caller).allow != naive(copy, ids[i]))
 			abort();
 	}
 	return 0;

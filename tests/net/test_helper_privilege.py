@@ -10,6 +10,7 @@ import re
 import signal
 import stat
 import struct
+import subprocess
 
 import helper
 import starter
@@ -443,3 +444,20 @@ def test_program_on_disk_is_hardened(world):
     assert 0x6474E552 in kinds, "no RELRO"
     assert kinds[0x6474E551] & 1 == 0, "the stack is executable"
     assert stat.S_IMODE(os.stat(World.place.helper).st_mode) == 0o4755
+
+
+MEMORY = "malloc calloc realloc reallocarray memalign aligned_alloc posix_memalign mmap brk sbrk strdup asprintf"
+NAMES = "getpwnam getpwuid getgrnam getgrgid getgrouplist initgroups getaddrinfo dlopen"
+PROGRAMS = "system popen fork vfork clone posix_spawn execv execvp execl execlp"
+
+
+def test_program_has_no_call_for_memory_names_or_other_programs(world):
+    """What it links says so for all of its code; that libc and the libraries take none either once
+    the filter is there, see test_privileges_of_the_setuid_helper_at_each_call."""
+    argv = ["nm", "-D", "--undefined-only", World.place.helper]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    called = {line.split()[-1].partition("@")[0] for line in done.stdout.splitlines()}
+    assert {"open", "socket", "execve", "sendmsg"} <= called, called
+    unwanted = {*MEMORY.split(), *NAMES.split(), *PROGRAMS.split()}
+    wrong = {name for name in called if name.strip("_").removesuffix("_r") in unwanted}
+    assert not wrong, wrong
