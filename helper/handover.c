@@ -169,9 +169,11 @@ static void log_outcome(const struct run *run)
 {
 	const unsigned int line = policy_decide(&run->policy, &run->caller).line;
 
-	say_log(run->early.log, "uid=%u pid=%d result=%s rule=%s:%u tap=%s attach=%s uplink=%s",
+	say_log(run->early.log,
+		"uid=%u pid=%d result=%s rule=%s:%u tap=%s bridge=%s attach=%s uplink=%s",
 		run->caller.uid, run->caller.pid, outcome_name(run->outcome.code), POLICY_FILE,
-		line, run->tap.name, attach_name(run->plan.attach), run->plan.uplink.name);
+		line, run->tap.name, run->request.br, attach_name(run->plan.attach),
+		run->plan.uplink.name);
 }
 
 void hand_over(struct run *run)

@@ -9,11 +9,12 @@ import stat
 
 import helper
 import ns
-from case import over
+from case import limit, over
 from desk import release
-from stand import ATTACH
+from stand import ATTACH, POLICY, into_bridge
 from tracer import At, Tracer
-from ways import WAYS
+from ways import SETUID, WAYS
+from world import ALLOW
 
 LOG = 7  # FD_LOG of helper/early.h
 
@@ -59,6 +60,28 @@ def test_every_decision_is_one_line_in_the_log(world, way):
         line = log.recv(1024).decode()
         assert "uid=0" in line and "result=ok" in line, line
         nothing_in(log)
+
+
+# What the line has of each attachment: the card, or the bridge that is the way to the LAN
+UPLINKS = {"patch": "nic", "host": "nic", "none": "", "join": "br0", "bridge": "br-basilisk"}
+
+
+@limit(60)
+def test_line_names_the_attachment_with_its_card_or_bridge_and_the_bridge_that_is_refused(world):
+    for attachment, uplink in UPLINKS.items():
+        host = world.host(attachment, world.lan(), policy=ALLOW + POLICY[attachment])
+        if attachment == "join":
+            into_bridge(host)
+        if attachment == "bridge":
+            host.plug(world.lan(), "spare", address=0)
+        with system_log(host) as log:
+            with SETUID.guest(host) as guest:
+                line = log.recv(1024).decode()
+                for part in (f"tap={guest.card} ", f"attach={attachment} ", f"uplink={uplink}"):
+                    assert part in line + " ", (part, line)
+            SETUID.refused(SETUID.ask(host, br="br7"), "bridge-refused")
+            line = log.recv(1024).decode()
+            assert "result=bridge-refused" in line and "bridge=br7 " in line, line
 
 
 def nothing_in(log):
