@@ -22,6 +22,18 @@ static const char *value_of(const char *word, const char *name)
 	return strncmp(word, name, len) == 0 && word[len] == '=' ? word + len + 1 : NULL;
 }
 
+/* What is said of a word that is not understood; @word may be one that lacks its value. */
+static int refuse(const char *word, struct outcome *outcome)
+{
+	static const char *const with_value[] = { "--fd", "--slot", "--br", "--user" };
+
+	for (size_t i = 0; i < sizeof(with_value) / sizeof(with_value[0]); i++)
+		if (strcmp(word, with_value[i]) == 0)
+			return outcome_set(outcome, OUTCOME_USAGE, "%s wants a value: %s=...", word,
+					   word);
+	return outcome_set(outcome, OUTCOME_USAGE, "unknown word %.60s", word);
+}
+
 static int read_fd(const char *text, struct request *r, struct outcome *outcome)
 {
 	uint32_t value;
@@ -151,7 +163,7 @@ int request_parse(int argc, char *const argv[], struct request *request, struct 
 			r.socket = true;
 		/* QEMU says --use-vnet whenever it can; a TAP without IFF_VNET_HDR serves it too */
 		else if (strcmp(word, "--use-vnet") != 0)
-			err = outcome_set(outcome, OUTCOME_USAGE, "unknown word %.60s", word);
+			err = refuse(word, outcome);
 	}
 	if (!err)
 		err = check_whole(&r, chosen, outcome);

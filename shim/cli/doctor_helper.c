@@ -161,7 +161,7 @@ void doctor_check_login_groups(struct doctor *doctor)
 				  "%s is in a group that the policy allows, but not in this login, "
 				  "which is older",
 				  user->pw_name),
-		      "log out and in again, or start the emulator by 'sg GROUP -c …'");
+		      "log out and in again, or start the emulator by 'sg GROUP -c BasiliskII'");
 }
 
 /* The outcome of that name, or OUTCOME_SYSTEM for one of a newer helper's. */

@@ -75,6 +75,15 @@ def test_completion_offers_what_there_is_and_nothing_else(world):
     assert not offered("basilisk-tap", "mac", "--slot")
 
 
+def test_programs_say_nothing_that_a_plain_terminal_lacks(world):
+    """Names from the network apart, which are shown as they are."""
+    sources = [p for p in glob.glob(os.path.join(TREE, "**/*.c"), recursive=True) if "/tests/" not in p]
+    assert len(sources) > 100, sources
+    for path in sources:
+        code = re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
+        assert code.isascii(), (path, re.findall(r".*[^\x00-\x7f].*", code))
+
+
 def test_helpers_exit_statuses_are_those_of_its_page(world):
     said = world.host("desk").run([HELPER, "--help"]).stdout
     program = dict(re.findall(r"^  exit (\d+) +([a-z-]+):", said, re.M))

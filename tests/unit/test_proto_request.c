@@ -103,9 +103,11 @@ START_TEST(test_request_refuses_and_names_the_word)
 		{ { "--Status" }, OUTCOME_USAGE, "unknown word --Status" },
 		{ { "--statusx" }, OUTCOME_USAGE, "unknown word --statusx" },
 		{ { "--stat" }, OUTCOME_USAGE, "unknown word --stat" },
-		{ { "--fd", "3" }, OUTCOME_USAGE, "unknown word --fd" },
+		{ { "--fd", "3" }, OUTCOME_USAGE, "--fd wants a value: --fd=" },
 		{ { "--fdx=3" }, OUTCOME_USAGE, "unknown word --fdx=3" },
-		{ { "--check", "--user" }, OUTCOME_USAGE, "unknown word --user" },
+		{ { "--check", "--user" }, OUTCOME_USAGE, "--user wants a value: --user=" },
+		{ { "--fd=3", "--slot" }, OUTCOME_USAGE, "--slot wants a value" },
+		{ { "--fd=3", "--br" }, OUTCOME_USAGE, "--br wants a value" },
 		{ { "--use-vnet=1", "--fd=3" }, OUTCOME_USAGE, "unknown word --use-vnet=1" },
 		{ { "\x1b[31m" }, OUTCOME_USAGE, "unknown word ?[31m" },
 		/* the reply descriptor */
