@@ -59,26 +59,16 @@ int handover_check(int fd, uint32_t uid, int *pid, struct outcome *outcome)
 static int read_message(struct request *request, struct outcome *outcome)
 {
 	char message[REQUEST_MESSAGE_MAX + 1];
-	char *words[REQUEST_WORDS_MAX + 2] = { "" };
-	struct request asked;
-	int err = say_wait(0, POLLIN), count;
+	int err = say_wait(0, POLLIN);
 	ssize_t len;
 
 	if (err)
 		return outcome_set(outcome, OUTCOME_HANDOVER, "no request: %s", strerror(-err));
 	len = recv(0, message, sizeof(message), MSG_DONTWAIT);
-	count = len < 0 ? -errno : request_split(message, (size_t)len, words + 1);
-	if (count < 0)
-		return outcome_set(outcome, OUTCOME_USAGE, "the request is no message of words");
-	/* --fd in the words is the caller's number for his end; ours is the connection */
-	err = request_parse(count + 1, words, &asked, outcome);
-	if (err)
-		return err;
-	if (asked.verb > REQUEST_REPAIR || asked.socket)
-		return outcome_set(outcome, OUTCOME_USAGE, "only a TAP can be asked for here");
-	*request = asked;
+	err = request_read_message(message, len < 0 ? 0 : (size_t)len, request, outcome);
+	/* in the words it is the caller's number for his end; ours is the connection */
 	request->fd = 0;
-	return 0;
+	return err;
 }
 
 int handover_receive(int route, struct request *request, struct caller *caller,

@@ -202,3 +202,20 @@ int request_split(char *message, size_t len, char *words[])
 	words[n] = NULL;
 	return n;
 }
+
+int request_read_message(char *message, size_t len, struct request *request,
+			 struct outcome *outcome)
+{
+	char name[] = "", *words[REQUEST_WORDS_MAX + 2] = { name };
+	const int count = request_split(message, len, words + 1);
+	struct request asked;
+
+	if (count < 0)
+		return outcome_set(outcome, OUTCOME_USAGE, "the request is no message of words");
+	if (request_parse(count + 1, words, &asked, outcome))
+		return -1;
+	if ((asked.verb != REQUEST_ATTACH && asked.verb != REQUEST_REPAIR) || asked.socket)
+		return outcome_set(outcome, OUTCOME_USAGE, "only a TAP can be asked for here");
+	*request = asked;
+	return 0;
+}

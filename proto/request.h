@@ -61,4 +61,11 @@ size_t request_format(const struct request *request, char *message);
  */
 int request_split(char *message, size_t len, char *words[]);
 
+/*
+ * Reads the message of @len bytes that a caller has sent, which can ask for a TAP alone. As
+ * request_parse(); @message is taken apart.
+ */
+int request_read_message(char *message, size_t len, struct request *request,
+			 struct outcome *outcome);
+
 #endif

@@ -42,6 +42,7 @@ static void check_refusal(const struct outcome *outcome)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *bytes = (char *)copy_of(data, size), *message = (char *)copy_of(data, size);
+	char *whole = (char *)copy_of(data, size);
 	char *argv[ARGUMENTS_MAX + 2] = { (char *)"" }, *words[REQUEST_WORDS_MAX + 2] = { 0 };
 	struct request request, same;
 	struct outcome outcome = { 0 };
@@ -67,7 +68,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		words[0] = argv[0];
 		insist(request_parse(argc, words, &same, &outcome) == refused);
 	}
+	/* and of these only what a caller behind a socket may ask for */
+	outcome.code = OUTCOME_OK;
+	if (request_read_message(whole, size, &same, &outcome) == 0)
+		insist(!refused && count > 0 && same.fd == request.fd && !same.socket &&
+		       same.verb == request.verb && same.verb <= REQUEST_REPAIR);
+	else
+		insist(outcome.code != OUTCOME_OK);
 	free(bytes);
 	free(message);
+	free(whole);
 	return 0;
 }

@@ -312,6 +312,50 @@ START_TEST(test_split_refuses_more_words_than_there_is_room_for)
 }
 END_TEST
 
+static int read_message(const char *text, size_t size, struct request *request,
+			struct outcome *outcome)
+{
+	*request = untouched;
+	memset(outcome, 0, sizeof(*outcome));
+	return request_read_message(at_edge(text, size), size, request, outcome);
+}
+
+START_TEST(test_message_asks_for_a_tap_and_for_nothing_else)
+{
+	static const char attach[] = "--fd=4\0--slot=3\0--br=br0",
+			  repair[] = "--repair\0--fd=4\0--slot=3";
+	static const struct {
+		const char *text, *what;
+		size_t size;
+	} refused[] = {
+#define REFUSED(text, what) { text, what, sizeof(text) }
+		REFUSED("--status", "only a TAP can be asked for here"),
+		REFUSED("--release", "only a TAP can be asked for here"),
+		REFUSED("--version", "only a TAP can be asked for here"),
+		REFUSED("--socket", "only a TAP can be asked for here"),
+		REFUSED("--fd=4\0--nonsense", "unknown word --nonsense"),
+		{ "--fd=4", "the request is no message of words", strlen("--fd=4") },
+		{ "", "the request is no message of words", 0 },
+	};
+	struct outcome outcome;
+	struct request request, wanted = { .fd = 4, .has_slot = true, .slot = 3, .br = "br0" };
+
+	ck_assert_int_eq(read_message(attach, sizeof(attach), &request, &outcome), 0);
+	check_same(&request, &wanted);
+	wanted.verb = REQUEST_REPAIR;
+	wanted.br[0] = '\0';
+	ck_assert_int_eq(read_message(repair, sizeof(repair), &request, &outcome), 0);
+	check_same(&request, &wanted);
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		ck_assert_int_eq(read_message(refused[i].text, refused[i].size, &request, &outcome),
+				 -1);
+		ck_assert_int_eq(outcome.code, OUTCOME_USAGE);
+		ck_assert_str_eq(outcome.what, refused[i].what);
+		check_same(&request, &untouched);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -324,6 +368,7 @@ int main(void)
 		test_split_finds_every_word,
 		test_split_refuses_what_is_no_list_of_words,
 		test_split_refuses_more_words_than_there_is_room_for,
+		test_message_asks_for_a_tap_and_for_nothing_else,
 	};
 
 	return run_tests("proto/request", tests, COUNT(tests));
