@@ -5,8 +5,6 @@
  */
 #include "run.h"
 
-#include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "files.h"

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "early.h"
+#include "reply.h"
 #include "run.h"
 #include "say.h"
 

@@ -5,7 +5,6 @@
 #ifndef BASILISK_TAP_HELPER_HANDOVER_H
 #define BASILISK_TAP_HELPER_HANDOVER_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "outcome.h"

@@ -8,7 +8,6 @@
 #include "drop.h"
 #include "early.h"
 #include "hub_make.h"
-#include "reply.h"
 #include "request.h"
 
 /* Owned by main(), which passes it from stage to stage. */

@@ -10,11 +10,9 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "early.h"
 #include "wiring.h"
 
 /* #syscall ioctl fd=TUN request=TUNSETIFF */

@@ -2,7 +2,6 @@
 /*
  * status.c: --status: what stands, who may attach, and what `ether auto` would get. Only reads.
  */
-#include <errno.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
