@@ -50,7 +50,8 @@ static int fall_back(struct run *run, int err)
 {
 	char why[OUTCOME_WHAT_SIZE];
 
-	if (run->policy.attach_auto && (err == -EEXIST || err == -EOPNOTSUPP || err == -EINVAL)) {
+	if (run->policy.attach_auto && !run->plan.asked &&
+	    (err == -EEXIST || err == -EOPNOTSUPP || err == -EINVAL)) {
 		snprintf(why, sizeof(why),
 			 err == -EEXIST ? "an 'ingress' qdisc is in the way on %s" :
 					  "%s takes no traffic control filters",
@@ -122,10 +123,14 @@ static int connect_and_check(struct run *run, struct hub *hub)
 		if (is_standing(run, hub))
 			return 0;
 		made = *hub;
+		run->plan.made_clsact |= made.done & HUB_DID_CLSACT;
 		if (hub_find(&run->route, run->host, hub, &run->outcome))
 			return -1;
 	}
-	patch_port_disconnect(&run->route, &made);
+	/* what is connected now is so by whoever was faster */
+	if (hub->uplink != made.uplink &&
+	    (made.attach == ATTACH_PATCH || made.attach == ATTACH_HOST))
+		patch_port_disconnect(&run->route, &made);
 	return outcome_set(&run->outcome, OUTCOME_SYSTEM,
 			   "the attachment of %s changed while it was made", run->tap.name);
 }

@@ -85,7 +85,7 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 		lan = plan->uplink.mac;
 	if (hub->attach != ATTACH_NO && (hub->attach != plan->attach ||
 					 hub->uplink != plan->uplink.index || hub->host != host)) {
-		err = patch_port_is_there(nl, hub);
+		err = hub_has_card(nl, hub);
 		if (err > 0)
 			err = patch_port_disconnect(nl, hub);
 		if (!err)
@@ -110,12 +110,32 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	return err ? err : link_up(nl, &hub->far);
 }
 
-/* 'attach bridge': the spare card becomes a port of a bridge of ours, which *@bridge then is. */
+/*
+ * The card that 'attach bridge' gave to our bridge, by the bridge's note, is as it was before; if
+ * nobody has another use for it by now.
+ */
+static int free_card(struct nl *nl, const struct link *bridge)
+{
+	const bool raised = hub_noted(bridge->alias, " raised=");
+	struct link card;
+	int err = link_find(nl, NULL, (int)hub_noted(bridge->alias, " card="), &card);
+
+	if (!err && card.master == bridge->index)
+		err = link_set(nl, card.index,
+			       &(struct link_change){ .move = true, .mask = raised ? IFF_UP : 0 });
+	return err == -ENODEV || err == -EINVAL ? 0 : err; /* it has gone, or there never was one */
+}
+
+/*
+ * 'attach bridge': the spare card becomes a port of a bridge of ours, which *@bridge then is. No
+ * other stays one: through two on one LAN frames would go round for ever.
+ */
 static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, struct link *bridge)
 {
 	const struct mac mark = hub_mark(host);
 	int err = link_find(nl, UPLINK_BRIDGE, 0, bridge);
 	char alias[LINK_ALIAS_SIZE];
+	bool noted;
 
 	if (err == -ENODEV) {
 		err = link_create_bridge(nl, UPLINK_BRIDGE, &mark);
@@ -126,12 +146,16 @@ static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, 
 		return err;
 	if (!hub_is_ours(bridge, "bridge", host))
 		return -EEXIST;
-	/* noted before it is done, once: release lowers a card that was down */
-	snprintf(alias, sizeof(alias), HUB_ALIAS " raised=%d",
-		 card->flags & IFF_UP ? 0 : card->index);
-	err = link_ensure(
-		nl, bridge,
-		&(struct link_change){ .alias = bridge->alias[0] ? NULL : alias, .quiet = true });
+	/* noted before it is done, once: a card that was down is lowered again */
+	snprintf(alias, sizeof(alias), HUB_ALIAS " card=%d raised=%d", card->index,
+		 !(card->flags & IFF_UP));
+	noted = hub_noted(bridge->alias, " card=") == (uint32_t)card->index;
+	if (!noted)
+		err = free_card(nl, bridge);
+	if (!err)
+		err = link_ensure(
+			nl, bridge,
+			&(struct link_change){ .alias = noted ? NULL : alias, .quiet = true });
 	if (!err)
 		err = link_set(nl, card->index,
 			       &(struct link_change){ .move = true,
@@ -141,18 +165,16 @@ static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, 
 	return err ? err : link_up(nl, bridge);
 }
 
-/* Its ports become free with it. */
-static int release_bridge(struct nl *nl, uint32_t host)
+/* Our bridge has no card any more; and (@whole) is no more. */
+static int release_bridge(struct nl *nl, uint32_t host, bool whole)
 {
 	struct link bridge;
 	int err = link_find(nl, UPLINK_BRIDGE, 0, &bridge);
 
 	if (err || !hub_is_ours(&bridge, "bridge", host))
 		return err == -ENODEV ? 0 : err;
-	if (hub_noted(bridge.alias, " raised="))
-		err = link_set(nl, (int)hub_noted(bridge.alias, " raised="),
-			       &(struct link_change){ .mask = IFF_UP });
-	if (!err || err == -ENODEV)
+	err = free_card(nl, &bridge);
+	if (!err && whole)
 		err = link_delete(nl, bridge.index);
 	return err == -ENODEV ? 0 : err; /* another release was faster */
 }
@@ -183,7 +205,9 @@ int hub_ensure(struct nl *nl, uint32_t host, struct plan *plan, bool serve, stru
 	const struct link card = plan->uplink;
 	int err = 0;
 
-	if (plan->attach == ATTACH_BRIDGE && strcmp(card.name, UPLINK_BRIDGE) != 0)
+	if (plan->attach != ATTACH_BRIDGE && (hub->attach == ATTACH_BRIDGE || card.master))
+		err = release_bridge(nl, host, false);
+	else if (plan->attach == ATTACH_BRIDGE && strcmp(card.name, UPLINK_BRIDGE) != 0)
 		err = ensure_bridge(nl, host, &card, &plan->uplink);
 	if (err)
 		return outcome_set(outcome,
@@ -239,34 +263,26 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 	return err;
 }
 
-/* 0 where the note that release wrote still stands; -EBUSY where another helper built anew. */
-static int check_releasing(struct nl *nl, uint32_t host, const struct hub *hub)
-{
-	struct outcome ignored = { 0 };
-	struct hub now;
-
-	return hub_find(nl, host, &now, &ignored) == 0 && now.index == hub->index &&
-			       !now.releasing ?
-		       -EBUSY :
-		       0;
-}
-
 int hub_release(struct nl *nl, uint32_t host, const struct hub *hub)
 {
+	struct link anew;
 	int there, err;
 
 	if (!hub->index)
-		return release_bridge(nl, host);
-	there = patch_port_is_there(nl, hub);
-	err = there < 0 ? there : check_releasing(nl, host, hub);
+		return release_bridge(nl, host, true);
+	there = hub_has_card(nl, hub);
+	err = there < 0 ? there : hub_check_releasing(nl, hub);
 	if (!err && there)
 		err = patch_port_disconnect(nl, hub);
 	if (!err)
-		err = check_releasing(nl, host, hub);
+		err = hub_check_releasing(nl, hub);
 	if (!err)
 		err = link_delete(nl, hub->index);
-	/* a helper that was connecting meanwhile: its filters would point nowhere */
+	/* a helper that was connecting meanwhile: its filters would point nowhere … */
 	if (!err && there)
 		err = patch_port_disconnect(nl, hub);
-	return err && err != -ENODEV ? err : release_bridge(nl, host);
+	/* … unless it has made a new pair, whose they are */
+	if (!err && link_find(nl, HUB_NAME, 0, &anew) == 0)
+		return -EBUSY;
+	return err && err != -ENODEV ? err : release_bridge(nl, host, true);
 }

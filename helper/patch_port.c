@@ -25,7 +25,7 @@ static int forget_addresses(struct nl *nl, int index, uint32_t host)
 		count = link_list_accepted(nl, index, &like, list, TAPS_MAX);
 		for (int i = 0; !err && i < count; i++) {
 			err = link_accept(nl, index, &list[i], false);
-			if (err == -ENOENT) /* another helper was faster */
+			if (err == -ENOENT || err == -ENODEV) /* another was faster */
 				err = 0;
 		}
 	} while (!err && count == TAPS_MAX);
@@ -74,30 +74,14 @@ int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 	err = tc_stands(nl, &filters.filter[0]);
 	if (err == 0)
 		err = tc_has_clsact(nl, hub->uplink);
-	if (err == 0 && (err = hub_remember(nl, hub, HUB_DID_CLSACT)) == 0)
-		err = tc_ensure_clsact(nl, hub->uplink);
+	if (err == 0 || (err > 0 && plan->made_clsact)) {
+		err = hub_remember(nl, hub, HUB_DID_CLSACT);
+		if (!err)
+			err = tc_ensure_clsact(nl, hub->uplink);
+	}
 	if (err >= 0)
 		err = tc_each_of(nl, &filters, tc_ensure);
 	return err || plan->attach == ATTACH_HOST ? err : accept_guest(nl, hub, plan, tap);
-}
-
-/* Ours has the address that btlan wears; or another one now, and still our filter. */
-int patch_port_is_there(struct nl *nl, const struct hub *hub)
-{
-	struct tc_filters filters;
-	struct link card, lan;
-	int err;
-
-	if (hub->attach != ATTACH_PATCH && hub->attach != ATTACH_HOST)
-		return 1;
-	wiring_card(&filters, hub);
-	err = link_find(nl, NULL, hub->uplink, &card);
-	if (!err)
-		err = link_find(nl, NULL, hub->lan, &lan);
-	if (!err && !mac_equal(&card.mac, &lan.mac))
-		return tc_stands(nl, &filters.filter[0]);
-	/* in doubt it is ours: of what has gone nothing can be taken off */
-	return err && err != -ENODEV && err != -EINVAL ? err : 1;
 }
 
 int patch_port_disconnect(struct nl *nl, const struct hub *hub)

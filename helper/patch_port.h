@@ -15,12 +15,6 @@
 int patch_port_connect(struct nl *nl, struct hub *hub, const struct plan *plan,
 		       const struct tap *tap);
 
-/*
- * 0 where the card that is noted in @hub by its number has gone, and a stranger has the number:
- * then there is nothing to disconnect. 1 otherwise, or a negative errno.
- */
-int patch_port_is_there(struct nl *nl, const struct hub *hub);
-
 /* Takes off the NIC all that is ours, filters first. It may be gone. 0 or a negative errno. */
 int patch_port_disconnect(struct nl *nl, const struct hub *hub);
 

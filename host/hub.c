@@ -53,13 +53,47 @@ bool hub_stands(struct nl *nl, const struct hub *hub)
 	       !now.releasing;
 }
 
+/* Ours has the address that btlan wears; or another one now, and still our filter. */
+int hub_has_card(struct nl *nl, const struct hub *hub)
+{
+	struct tc_filters filters;
+	struct link card, lan;
+	int err;
+
+	if (hub->attach != ATTACH_PATCH && hub->attach != ATTACH_HOST)
+		return 1;
+	wiring_card(&filters, hub);
+	err = link_find(nl, NULL, hub->uplink, &card);
+	if (!err)
+		err = link_find(nl, NULL, hub->lan, &lan);
+	if (!err && !mac_equal(&card.mac, &lan.mac))
+		return tc_stands(nl, &filters.filter[0]);
+	/* in doubt it is ours: of what has gone nothing can be taken off */
+	return err && err != -ENODEV && err != -EINVAL ? err : 1;
+}
+
+int hub_check_releasing(struct nl *nl, const struct hub *hub)
+{
+	struct link near;
+	int err = link_find(nl, NULL, hub->index, &near);
+
+	if (err)
+		return err == -ENODEV ? 0 : err;
+	return hub_noted(near.alias, " releasing=") ? 0 : -EBUSY;
+}
+
+bool hub_has_note(const struct link *link)
+{
+	return strncmp(link->alias, HUB_ALIAS " ", strlen(HUB_ALIAS " ")) == 0;
+}
+
 bool hub_is_ours(const struct link *link, const char *kind, uint32_t host)
 {
 	const struct mac mark = hub_mark(host);
 
 	if (strcmp(link->kind, kind) != 0)
 		return false;
-	if (strncmp(link->alias, HUB_ALIAS " ", strlen(HUB_ALIAS " ")) == 0)
+	if (hub_has_note(link))
 		return true;
 	return !link->alias[0] && !(link->flags & IFF_UP) && mac_equal(&link->mac, &mark);
 }

@@ -58,6 +58,15 @@ struct hub_places {
 /* Lists the places, but for those of @own. 0 or a negative errno. */
 int hub_list_places(struct nl *nl, int hub, const struct tap *own, struct hub_places *places);
 
+/*
+ * 0 where the card that is noted in @hub by its number has gone, and a stranger has the number:
+ * then there is nothing of ours on it. 1 otherwise, or a negative errno.
+ */
+int hub_has_card(struct nl *nl, const struct hub *hub);
+
+/* 0 while the note of a release stands; -EBUSY where a helper builds anew, or a negative errno. */
+int hub_check_releasing(struct nl *nl, const struct hub *hub);
+
 /* True where the pair still is what @hub says, and nobody takes it down. */
 bool hub_stands(struct nl *nl, const struct hub *hub);
 
@@ -69,6 +78,9 @@ struct mac hub_mark(uint32_t host);
 
 /* True for a device of that kind that a helper of @host has made. */
 bool hub_is_ours(const struct link *link, const char *kind, uint32_t host);
+
+/* True where the alias is ours. */
+bool hub_has_note(const struct link *link);
 
 /* The number behind " @key=" in an alias of ours, or 0. */
 uint32_t hub_noted(const char *alias, const char *key);

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hub.h"
+
 struct route {
 	int index;
 	uint32_t metric;
@@ -212,7 +214,8 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	}
 	if (up->master && link_find(route, NULL, up->master, &bridge))
 		memset(&bridge, 0, sizeof(bridge));
-	if (strcmp(bridge.kind, "bridge") == 0) {
+	/* one of ours gives the card back as soon as the policy wants something else of it */
+	if (strcmp(bridge.kind, "bridge") == 0 && !(up->master && hub_has_note(&bridge))) {
 		if (join(policy, &bridge, plan) == 0)
 			return 0;
 		snprintf(why, sizeof(why), "%s is %s %s, which no 'join' line of %s names",

@@ -16,6 +16,7 @@ struct plan {
 	struct link uplink;	     /* the card, or the bridge for ATTACH_JOIN; index 0: none */
 	bool wired;		     /* nl80211 was asked and does not know it */
 	bool asked;		     /* the caller named the bridge */
+	bool made_clsact;	     /* this run did, on the card; noted on a bthub that has gone */
 	char chosen[48];	     /* why this uplink */
 	char why[OUTCOME_WHAT_SIZE]; /* why not more; "" where there is no more */
 };

@@ -110,8 +110,9 @@ def attach_past(world, attachment, then):
             if index <= looks and released.signal is None:  # it has seen the TAP, and cut nobody off
                 assert released.status == helper.CODES["in-use"], (what, released)
                 assert "releasing=0" in stand.note(), (what, stand.note())
-            elif end.status == 0 and released.signal is None:
-                # a release that was under way when there was no TAP yet may have cut this one off
+            if end.status == 0 and "bthub" not in stand.desk.links():
+                # a release that was under way when there was no TAP yet has cut this one off, as
+                # its library sees by this, and asks for
                 stand.user.start(*ATTACH, "--repair")
                 repaired = stand.user.go()
                 assert repaired.status == 0 and repaired.fd is None, (what, repaired)

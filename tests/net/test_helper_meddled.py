@@ -20,7 +20,7 @@ from world import ALLOW, USERS
 
 ROUTE, TUN = 4, 6  # its netlink socket and /dev/net/tun: helper/early.h
 RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWTFILTER = 16, 28, 44
-NOTE_LOST = "made anew by another", "bthub deleted", "another attachment", "another card"
+RTM_GETLINK, RTM_GETTFILTER = 18, 46
 NOTE = "/sys/class/net/bthub/ifalias"
 
 
@@ -94,9 +94,7 @@ def test_what_is_taken_away_at_the_end_of_a_run_is_made_again(world):
             assert len(last_looks(end.calls)) < len([c for c in end.calls if c.nl_type]), what
             stand.check_guest(end)
             os.close(end.fd)
-            stand.release()
-            if what in NOTE_LOST:  # what was done to the card is not known any more
-                stand.desk.run("tc qdisc del dev nic clsact".split())
+            # what was done to the card is known, although its note was lost
             stand.check_released(what)
 
 
@@ -111,6 +109,42 @@ def test_what_is_changed_again_and_again_is_given_up(world):
                 break
         assert NAMES[event.status] == "system" and event.fd is None, event
         assert b"changed while it was made" in event.message, event
+        stand.check_released("all")
+
+
+def test_who_gives_up_leaves_alone_what_another_has_made_meanwhile(world):
+    """The other one comes when he has looked for the last time but one."""
+    with Stand(world, "patch") as stand, stand.tracer("lisa") as lisa:
+
+        def give_up(last):
+            """Its note is changed at each call; lisa comes before call number last."""
+            stand.user.start(*ATTACH)
+            event = stand.user.until("sendto")
+            while isinstance(event, At):
+                if event.index == last:
+                    stand.desk.ip("link del bthub")
+                    return stand.user, run(lisa, stand.other)
+                note(stand.desk, ("releasing=0", "releasing=1"))
+                event = stand.user.to(event.index + 1)
+            return event, None
+
+        end, _ = give_up(None)
+        assert NAMES[end.status] == "system", end
+        stand.check_released("the first")
+        # whether it stands, then bthub, btlan, and what bthub remembers
+        looks = [RTM_GETLINK, RTM_GETLINK, RTM_GETLINK, RTM_GETTFILTER]
+        requests = [(i, call.nl_type) for i, call in enumerate(end.calls) if call.nl_type]
+        kinds = [kind for _, kind in requests]
+        last = max(n for n in range(len(kinds)) if kinds[n : n + 4] == looks) + 1
+        tracer, other = give_up(requests[last][0])
+        end = tracer.go()
+        assert NAMES[end.status] == "system", end
+        stand.check_guest(other)
+        os.close(other.fd)
+        stand.release()
+        # of what the card was like before, the note went with bthub
+        stand.desk.ip("link set nic allmulticast off")
+        tc(stand.desk, "qdisc del dev nic clsact")
         stand.check_released("all")
 
 
@@ -228,6 +262,24 @@ def test_change_to_another_attachment_with_any_request_refused(world):
         assert ways == {"ok", "system"}, ways
 
 
+def test_bridge_that_was_asked_for_by_name_is_joined_or_refused(world):
+    """It goes in the last moment, where a card that the policy has chosen could be done without."""
+    machine, desk = two(world, policy=ALLOW + "join br0\n")
+    asked = [*ATTACH[:3], "--br=br0"]
+    with Tracer(desk) as tracer:
+        desk.ip("link add br0 type bridge", "link set br0 up")
+        end = run(tracer, asked)
+        os.close(end.fd)
+        wait_until(lambda: not taps(desk), what="the end of the TAP")
+        release(desk)
+        tracer.start(*asked)
+        tracer.to(requests_of(end.calls, RTM_NEWLINK)[-1])  # with which btlan becomes its port
+        desk.ip("link del br0")
+        end = tracer.go()
+        assert NAMES[end.status] == "uplink-unfit" and end.fd is None, end
+        assert b"br0" in end.message, end
+
+
 # ---- between two runs
 def test_note_that_is_not_understood_is_as_good_as_none(world):
     machine, desk = two(world)
@@ -310,6 +362,21 @@ def test_bridge_whose_card_has_gone_is_released(world):
         desk.ip("link del spare")
         release(desk)
     assert desk.links() == {"lo", "nic"}
+
+
+def test_card_that_was_taken_out_of_our_bridge_is_its_owners_again(world):
+    machine, desk = two(world, policy=ALLOW + "attach bridge\nuplink spare\n")
+    desk.plug(world.lan(), "spare", address=0)
+    desk.ip("link set spare down")
+    close(ask(desk))
+    assert desk.run("ip link show spare up".split()).stdout
+    desk.ip("link set spare nomaster", "addr add 10.77.0.1/24 dev spare")
+    with NetState(desk) as net:
+        before = [line for line in net.snapshot() if " spare " in line]
+        release(desk)
+        after = [line for line in net.snapshot() if " spare " in line]
+        assert after == before, difference(before, after)
+    assert "br-basilisk" not in desk.links()
 
 
 def test_stranger_with_the_number_of_a_card_without_filters_is_left_alone(world):

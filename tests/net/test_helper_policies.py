@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The policy says something else from one run of the helper to the next: whatever stood before, a
+repair of a TAP that is alive and the next start do what it says now, by no other card than that, and
+one --release leaves the host as it was.
+"""
+import itertools
+
+import ns
+from case import limit
+from desk import check_reaches, release, repair, unchanged
+from guest import Guest
+from proc import wait_until
+from wire import Wire
+from world import ALLOW
+
+# attachment, uplink as the reply names it, card that leads to the LAN, lines of the policy
+POLICIES = (
+    ("patch", "nic", "nic", "uplink nic\n"),
+    ("patch", "second", "second", "uplink second\n"),
+    ("patch", "spare", "spare", "uplink spare\n"),  # which is a bridge's in others
+    ("host", "nic", None, "uplink nic\nattach host\n"),
+    ("none", "", None, "attach none\n"),
+    ("join", "br0", "third", "uplink third\njoin br0\n"),
+    ("bridge", "br-basilisk", "spare", "uplink spare\nattach bridge\n"),
+    ("bridge", "br-basilisk", "other", "uplink other\nattach bridge\n"),
+)
+CARDS = "nic", "second", "third", "spare", "other"
+
+
+class Desk:
+    """With five cards, each on a LAN of its own, of which the last one is down, and a bridge."""
+
+    def __init__(self, world):
+        lans = [world.lan() for _ in CARDS]
+        self.host = world.host("desk", lans[0])
+        for lan, card in zip(lans[1:], CARDS[1:]):
+            self.host.plug(lan, card, address=0)
+        self.host.ip("link add br0 type bridge mcast_snooping 0", "link set br0 up",
+                     "link set third master br0", "link set other down")  # fmt: skip
+        self.lans = dict(zip(CARDS, lans))
+        self.wires = {card: Wire(world.host(f"beyond-{card}", lan)) for lan, card in zip(lans, CARDS)}
+
+    def close(self):
+        for wire in self.wires.values():
+            wire.close()
+
+    def ports(self, bridge):
+        said = self.host.run(["ip", "-o", "link", "show", "master", bridge])
+        return {line.split(": ")[1].split("@")[0] for line in said.stdout.splitlines()}
+
+    def passes_frames(self, card):
+        """What a bridge brings up is so a little later, also to the switch at its other end."""
+        return self.host.inside(lambda: ns.passes_frames(card)) and ns.in_ns(
+            self.lans[card].namespaces, lambda: ns.passes_frames("p1")
+        )
+
+    def check(self, guest, reply, policy, net):
+        attach, uplink, card, lines = policy
+        assert (reply.attach, reply.uplink) == (attach, uplink), reply
+        if card:
+            wait_until(lambda: self.passes_frames(card), what=f"{card} to be up")
+            check_reaches(guest, self.wires[card])
+        filtered = {line.split()[1] for line in net.snapshot() if line.startswith("filter ")}
+        assert filtered & set(CARDS) == ({uplink} if attach in ("patch", "host") else set()), filtered
+        ours = {"btlan"} if attach == "join" else set()
+        assert self.ports("br0") == {"third"} | ours, self.ports("br0")
+        ours = {"btlan", card} if attach == "bridge" else set()
+        assert self.ports("br-basilisk") == ours, self.ports("br-basilisk")
+
+
+@limit(120)
+def test_policy_that_changes_is_followed_from_each_to_each(world):
+    desk = Desk(world)
+    host = desk.host
+    with unchanged(host) as net:
+        for before, after in itertools.permutations(POLICIES, 2):
+            try:
+                host.policy(ALLOW + before[3])
+                first = Guest(host)
+                desk.check(first, first.reply, before, net)
+                host.policy(ALLOW + after[3])
+                answer = repair(host)
+                assert answer.status == 0, answer
+                desk.check(first, answer.reply, after, net)
+                second = Guest(host, user="lisa", slot=1)
+                desk.check(second, second.reply, after, net)
+            except Exception as error:
+                raise AssertionError(f"from {before[3]!r} to {after[3]!r}") from error
+            first.close()
+            second.close()
+            release(host)
+    desk.close()
