@@ -36,6 +36,7 @@ static const struct {
 	{ doctor_check_ingress, NULL },
 	{ doctor_check_kernel, NULL },
 	{ doctor_check_refusal, NULL },
+	{ doctor_check_attachment, NULL },
 	{ doctor_check_firewall, "trying the firewall" },
 	{ doctor_check_peers, "listening for other emulators" },
 	{ doctor_check_neighbours, "asking who has our addresses" },

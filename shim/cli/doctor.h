@@ -54,6 +54,7 @@ void doctor_check_helper_file(struct doctor *doctor);
 void doctor_check_no_new_privs(struct doctor *doctor);
 void doctor_check_login_groups(struct doctor *doctor);
 void doctor_check_refusal(struct doctor *doctor); /* after all those that explain it */
+void doctor_check_attachment(struct doctor *doctor);
 
 /* doctor_card.c: the network card */
 void doctor_check_wireless(struct doctor *doctor);

@@ -214,3 +214,18 @@ void doctor_check_refusal(struct doctor *doctor)
 			      "helper.conf(5)");
 	}
 }
+
+/* Guests that run may be cut off; who starts next is not, so it is no problem of his. */
+void doctor_check_attachment(struct doctor *doctor)
+{
+	char state[128];
+
+	if (!doctor_fact(doctor->status, "attachment", "state", state, sizeof(state)) ||
+	    strcmp(state, "whole") == 0 || strcmp(state, "nothing") == 0)
+		return;
+	/* behind the colon the helper says what mends it */
+	state[strcspn(state, ":")] = '\0';
+	doctor_remedy(doctor_find(doctor, "attachment", false,
+				  "%s: emulators that run now may be cut off by that", state),
+		      "start another emulator: that puts it right for all");
+}

@@ -377,6 +377,30 @@ def test_doctor_notes_macvlan_children_and_the_cards_manager(world):
         assert name in notes["manager"]["what"] and "mv0" in notes["macvlan"]["what"], answer
 
 
+def test_doctor_notes_that_somebody_has_changed_what_the_helper_made(world):
+    host = desk(world)
+
+    def noted():
+        answer = doctor(host)
+        check_only(answer)
+        note = findings(answer[1], problem=False).get("attachment")
+        return note and note["what"].partition(" ")[0]
+
+    with Guest(host):
+        assert noted() is None
+        for device, change in (
+            ("btlan", "ip link set btlan down"),
+            ("bthub", "ip link set bthub down"),
+            ("nic", "tc filter del dev nic egress"),
+        ):
+            assert host.run(change.split()).returncode == 0, change
+            assert noted() == device, device
+            with Guest(host, user="lisa"):
+                assert noted() is None, f"after another start, with {device}"
+    wait_until(lambda: not helper.taps(host), what="the end of the TAPs")
+    assert noted() is None
+
+
 def test_doctor_finds_that_there_is_no_card(world):
     host = world.host("desk")
     assert "LAN" in check_only(doctor(host), "attach")
