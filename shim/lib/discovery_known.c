@@ -176,11 +176,6 @@ void known_settle(struct known *known)
 	}
 }
 
-bool known_has(const struct known *known, const struct mac *mac)
-{
-	return find(known, mac) != NULL;
-}
-
 void known_replay(const struct known *known, const struct discovery_events *events, void *user)
 {
 	for (size_t i = 0; i < known->n; i++) {

@@ -38,8 +38,6 @@ void known_remove(struct known *known, const struct mac *mac);
 void known_hold(struct known *known);
 void known_settle(struct known *known);
 
-bool known_has(const struct known *known, const struct mac *mac);
-
 /* Tells @events all that is known; they must not change the set. */
 void known_replay(const struct known *known, const struct discovery_events *events, void *user);
 

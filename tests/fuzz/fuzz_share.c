@@ -293,18 +293,25 @@ static void step(struct input *in)
 	}
 }
 
-/* Each of those who announce is published once, and nobody else. */
+/* Each of those who announce is published once, and nobody else; and its user was told of all
+ * that are known but itself. */
 unseen static void check(void)
 {
+	const struct discovery_events events = { .found = told_found };
 	unsigned int announced = 1; /* the speaker */
 
 	insist(speaker.share && speaker.share->n <= LINKS);
 	for (const struct share_client *c = speaker.share->clients; c; c = c->next)
 		announced += c->announced;
 	insist(network.n == announced + (follower.network != NULL));
-	for (unsigned int n = 0; n < 2; n++)
+	for (unsigned int n = 0; n < 2; n++) {
+		struct told again = { .n = 0 };
+
+		known_replay(n ? follower.known : speaker.known, &events, &again);
 		for (unsigned int i = 0; i < told[n].n; i++)
-			insist(known_has(n ? follower.known : speaker.known, &told[n].mac[i]));
+			told_lost(&again, &told[n].mac[i]);
+		insist(again.n == 0 || (again.n == 1 && mac_equal(again.mac, &told[n].own)));
+	}
 }
 
 static void end(struct role *r)

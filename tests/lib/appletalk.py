@@ -8,7 +8,7 @@ import collections
 import struct
 import time
 
-from proc import Timeout
+from proc import Timeout, late
 
 GROUP = bytes.fromhex("090007ffffff")
 SNAP_AARP = bytes.fromhex("aaaa03000000" "80f3")
@@ -116,9 +116,9 @@ class Node:
 
     def serve(self, seconds, wanted=lambda frame: None):
         """Answer what comes in, until wanted(frame) has a true value, and return that."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            frame = self.wire.receive(left)
+        start = time.monotonic()
+        while not late(start, seconds):
+            frame = self.wire.receive(min(seconds, 0.1))
             if frame is not None:
                 value = wanted(frame)
                 if value:
@@ -136,7 +136,7 @@ class Node:
                 return value
         raise Timeout(f"no {what} in {seconds} s")
 
-    def aarp(self, address, seconds=3.0):
+    def aarp(self, address, seconds=10.0):
         """The MAC of the node (net, node)."""
 
         def wanted(frame):

@@ -17,7 +17,7 @@ def two(world, policy=ALLOW):
     """A machine of the LAN, and the desk, which know each other's addresses."""
     lan = world.lan()
     machine, desk = world.host("machine", lan), world.host("desk", lan, policy=policy)
-    assert desk.run(["ping", "-c1", "-W5", machine.address]).returncode == 0
+    assert desk.run(["ping", "-c1", "-W10", machine.address]).returncode == 0
     return machine, desk
 
 
@@ -64,7 +64,7 @@ def check_ip(machine, desk, guest):
     """A guest's own IP to the LAN and to the host, and theirs to each other."""
     guest_ip.ping(guest, machine.address)
     guest_ip.ping(guest, desk.address)
-    assert desk.run(["ping", "-c1", "-W2", machine.address]).returncode == 0
+    assert desk.run(["ping", "-c1", "-W10", machine.address]).returncode == 0
 
 
 class Ping:

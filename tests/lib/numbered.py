@@ -2,7 +2,7 @@
 """Frames with a number in them, between Stations: who got which, how often, and by which way."""
 import time
 
-from proc import wait_until
+from proc import late, wait_until
 from wire import BROADCAST
 
 ETYPE = b"\x88\xb5"
@@ -19,6 +19,16 @@ def number_of(received, source):
     if received[6:12] == source and received[12:18] == ETYPE + b"TEST":
         return int.from_bytes(received[18:22], "big")
     return None
+
+
+def numbers_until(last, to, source, seconds=ARRIVED):
+    """The numbers of the frames from that MAC in the order in which they come, until the last one
+    has, and those behind it."""
+    got, start = [], time.monotonic()
+    while last not in got and not late(start, seconds):
+        got += [number_of(received, source) for received in to.frames(0.1)]
+    got += [number_of(received, source) for received in to.frames(SETTLED)]
+    return [number for number in got if number is not None]
 
 
 def collect(stations, seconds=SETTLED):
@@ -75,11 +85,11 @@ def await_ways(stations, ways, seconds=10):
 
 def collect_all(stations, expected, seconds):
     """The same; what is expected is waited for, and then for what is not."""
-    got, deadline = {}, time.monotonic() + seconds
+    got, start = {}, time.monotonic()
     while True:
         for key, times in collect(stations).items():
             got[key] = got.get(key, 0) + times
-        if not set(expected) - set(got) or time.monotonic() > deadline:
+        if not set(expected) - set(got) or late(start, seconds):
             return got
 
 

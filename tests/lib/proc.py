@@ -15,14 +15,28 @@ class Timeout(AssertionError):
     """What was awaited did not come in time."""
 
 
+def strain():
+    """How many programs want each processor of this machine, now or in the last minute: 1 to 8."""
+    with open("/proc/loadavg") as file:
+        in_a_minute, _, _, now, _ = file.read().split()
+    wanting = max(float(in_a_minute), float(now.partition("/")[0]))
+    return min(max(1.0, wanting / os.cpu_count()), 8.0)
+
+
+def late(start, seconds):
+    """Whether that many seconds are over since then; more of them on a machine that is busy."""
+    spent = time.monotonic() - start
+    return spent >= seconds and spent >= seconds * strain()
+
+
 def wait_until(condition, seconds=15.0, what=None, step=0.01):
     """Await a true value of condition() and return it; say what was missing otherwise."""
-    deadline = time.monotonic() + seconds
+    start = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() >= deadline:
+        if late(start, seconds):
             raise Timeout(f"not within {seconds} s: {what or condition.__doc__ or condition}")
         time.sleep(step)
 
@@ -82,10 +96,13 @@ class Process:
 
     def wait(self, seconds=30):
         """Await the end; return the exit status, negative for a signal."""
-        try:
-            return self.popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise Timeout(f"{self.name} still runs after {seconds} s") from None
+        start = time.monotonic()
+        while True:
+            try:
+                return self.popen.wait(seconds)
+            except subprocess.TimeoutExpired:
+                if late(start, seconds):
+                    raise Timeout(f"{self.name} still runs after {seconds} s") from None
 
     def expect(self, pattern, seconds=15.0, stream="stderr"):
         """Await a line that matches in the output; return the match."""

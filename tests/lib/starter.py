@@ -9,9 +9,10 @@ import os
 import resource
 import select
 import signal
+import time
 import traceback
 
-from proc import Timeout
+from proc import Timeout, late
 
 HANDLED = signal.SIGALRM, signal.SIGINT, signal.SIGPIPE  # by Python or the test program
 HIGH = 3000  # descriptors below are free for whoever starts something
@@ -50,8 +51,10 @@ class Started:
     def wait(self, seconds=10):
         """The exit status, negative for a signal."""
         if self.status is None:
-            if not select.select([self.watch], [], [], seconds)[0]:
-                raise Timeout(f"still running after {seconds} s")
+            start = time.monotonic()
+            while not select.select([self.watch], [], [], seconds)[0]:
+                if late(start, seconds):
+                    raise Timeout(f"still running after {seconds} s")
             self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             os.close(self.watch)
         return self.status

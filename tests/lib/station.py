@@ -10,7 +10,6 @@ import pathlib
 import select
 import shutil
 import socket
-import time
 
 import sanitize
 from proc import wait_until
@@ -56,7 +55,7 @@ class Station(Ether):
         if wait:
             self.joined()
 
-    def joined(self, seconds=10):
+    def joined(self, seconds=60):
         self.socket.settimeout(seconds)
         self.mac = self.socket.recv(6)
         assert len(self.mac) == 6, self.process.story()
@@ -66,9 +65,7 @@ class Station(Ether):
         self.socket.send(frame)
 
     def receive(self, seconds):
-        deadline = time.monotonic() + seconds
-        left = max(deadline - time.monotonic(), 0)
-        if not select.select([self.socket], [], [], left)[0]:
+        if not select.select([self.socket], [], [], seconds)[0]:
             return None
         frame = self.socket.recv(2048)
         if not frame:
@@ -114,7 +111,7 @@ class Station(Ether):
 
         def body():
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
-                sock.settimeout(5)
+                sock.settimeout(30)
                 sock.connect(f"/tmp/basilisk-tap-{self.uid}/slot-{self.mac[5] & 15}.sock")
                 sock.send(word)
                 return sock.recv(1 << 16).decode()

@@ -4,7 +4,7 @@ import socket
 import struct
 import time
 
-from proc import Timeout
+from proc import Timeout, late
 
 ETH_P_ALL = 3
 SOL_PACKET = 263
@@ -38,8 +38,12 @@ class Ether:
 
     def expect(self, wanted, seconds=15.0, what=None):
         """Await a frame for which wanted() has a true value; return that value."""
+        start = time.monotonic()
         others = 0
-        for frame in self.frames(seconds):
+        while not late(start, seconds):
+            frame = self.receive(0.1)
+            if frame is None:
+                continue
             value = wanted(frame)
             if value:
                 return value

@@ -15,6 +15,7 @@ from world import BUILD, REFUSE, TREE
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SLOTS = 16  # of each user
+PATIENT = 120 * SLOWER  # seconds until one gives up: how soon it has to be, the test says
 
 
 def program(world, name="crowd"):
@@ -46,10 +47,11 @@ def start(host, path, count, others, seconds):
 
 
 def of_all():
-    """Seconds that all programs of this machine have run, on all processors together."""
+    """Seconds that all programs have run, on all processors of this machine together; those that
+    another machine had, where this one is a guest, are none of ours either."""
     with open("/proc/stat") as file:
-        user, nice, system = map(int, file.readline().split()[1:4])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+        user, nice, system, _, _, _, _, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def of_ours():
@@ -88,14 +90,14 @@ def all_know_all(world, each, seconds, daemon=False):
     spent_on = Time()
     crowds = []
     for host in hosts:
-        crowds += start(host, path, each, everyone - 1, 10 * seconds)
+        crowds += start(host, path, each, everyone - 1, PATIENT)
 
     def told():
         text = "".join(process.stdout for process in crowds)
         lines = re.findall(r"^(complete|short) ([\d.]+) (\d+)$", text, re.MULTILINE)
         return lines if len(lines) == everyone else None
 
-    lines = wait_until(told, 11 * seconds, f"{everyone} to be done", step=0.1)
+    lines = wait_until(told, PATIENT + 10, f"{everyone} to be done", step=0.1)
     knew = sorted(int(count) for _, _, count in lines)
     spent = sorted(float(when) - spent_on.begin for _, when, _ in lines)
     share = spent_on.share()
@@ -115,6 +117,6 @@ def test_two_by_fifty_know_each_other_within_eight_seconds(world):
 
 
 @needs(avahi.missing)
-@limit(90)
+@limit(120)
 def test_two_by_fifty_by_the_daemon(world):
     all_know_all(world, 50, 8, daemon=True)

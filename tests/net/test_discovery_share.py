@@ -70,7 +70,7 @@ def takes_over(world, stations, lan, end):
     wait_until(lambda: LINKED in map(discovery, others[:2]), 2, "the link to it", step=0.01)
     # a newcomer learns of all at once, and they of it; nobody alive was ever given up
     newcomer = Station(world.host("newcomer", lan, policy=REFUSE))
-    await_all_know_all([*others, newcomer], 3)
+    await_all_know_all([*others, newcomer])
     await_goodbyes_believed(world.host("witness", lan, policy=None), [*others, newcomer])
     await_all_know_all([*others, newcomer], 0.5)
     check_all_pairs([*others, newcomer])
@@ -93,9 +93,9 @@ def test_killed_user_of_the_daemon_is_followed_by_another(world):
     lan, stations = speaker_and_others(world, daemon=True)
     stations[0].process.kill()
     own = "discovery by avahi-daemon"
-    wait_until(lambda: any(discovery(s) == own for s in stations[1:3]), 3, "the next one")
+    wait_until(lambda: any(discovery(s) == own for s in stations[1:3]), what="the next one")
     newcomer = Station(world.host("newcomer", lan, policy=REFUSE))
-    await_all_know_all([*stations[1:], newcomer], 3)
+    await_all_know_all([*stations[1:], newcomer])
 
 
 @limit(120)
@@ -105,13 +105,13 @@ def test_speaker_that_is_stopped_keeps_nobody_from_the_network(world):
     lan, stations = speaker_and_others(world)
     stations[0].process.stop()
     late = Station(stations[0].host)
-    wait_until(lambda: discovery(late) == OWN, 3, "its own discovery")
+    wait_until(lambda: discovery(late) == OWN, what="its own discovery")
     await_all_know_all([stations[-1], late])
     await_all_know_all([*stations[1:], late], 40)
     stations[0].process.go_on()  # says goodbye for those who have left it
     # whom it speaks for after it has seen them leave
     joining = Station(stations[0].host)
-    wait_until(lambda: discovery(joining) == LINKED, 3, "the link to it")
+    wait_until(lambda: discovery(joining) == LINKED, what="the link to it")
     everybody = [*stations, late, joining]
     await_all_know_all(everybody)
     await_goodbyes_believed(world.host("witness", lan, policy=None), everybody)

@@ -182,20 +182,20 @@ def test_directory_of_somebody_else_is_left_alone(world):
     """Without locks and status, but with a network."""
     attic = world.host("attic", world.lan(), policy=REFUSE)
     attic.run(["sh", "-c", "cd /tmp; mkdir -m 700 basilisk-tap-7001; chown lisa basilisk-tap-7001"])
-    done = attic.run(["timeout", "1", example(world), "auto"], user="mac")
+    done = attic.run([example(world), "auto"], user="mac")
     assert "/tmp/basilisk-tap-7001" in done.stderr and "peer to peer" in done.stderr, done
     assert attic.run(["ls", "-A", "/tmp/basilisk-tap-7001"]).stdout == ""
     # root could enter it, and must not
     attic.run(["sh", "-c", "mkdir -m 700 /tmp/basilisk-tap-0; chown lisa /tmp/basilisk-tap-0"])
-    done = attic.run(["timeout", "1", example(world), "auto-p2p"])
+    done = attic.run([example(world), "auto-p2p"])
     assert "/tmp/basilisk-tap-0" in done.stderr and "peer to peer" in done.stderr, done
     assert attic.run(["ls", "-A", "/tmp/basilisk-tap-0"]).stdout == ""
     attic.run(["sh", "-c", "rmdir /tmp/basilisk-tap-7001; ln -s /etc /tmp/basilisk-tap-7001"])
-    done = attic.run(["timeout", "1", example(world), "auto"], user="mac")
+    done = attic.run([example(world), "auto"], user="mac")
     assert "/tmp/basilisk-tap-7001" in done.stderr and "peer to peer" in done.stderr, done
     attic.run(["sh", "-c", "rm /tmp/basilisk-tap-7001; mkdir -m 755 /tmp/basilisk-tap-7001"])
     attic.run(["chown", "mac", "/tmp/basilisk-tap-7001"])
-    done = attic.run(["timeout", "1", example(world), "auto"], user="mac")
+    done = attic.run([example(world), "auto"], user="mac")
     assert "/tmp/basilisk-tap-7001" in done.stderr and "peer to peer" in done.stderr, done
 
 
@@ -205,7 +205,7 @@ def test_status_socket_answers_the_owner_and_root_alone(world):
     ask = (
         "import socket, sys\n"
         "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
-        "s.settimeout(5)\n"
+        "s.settimeout(30)\n"
         "s.connect(sys.argv[1])\n"
         "s.send(b'status')\n"
         "print(s.recv(65536).decode())\n"
@@ -264,10 +264,10 @@ def test_capture_holds_what_the_guest_saw_and_sent(world):
     expected = []
     for number in range(20):
         station.send(frame(BROADCAST, station.mac, number))
-        assert other.expect(lambda f: number_of(f, station.mac) is not None, 2)
+        assert other.expect(lambda f: number_of(f, station.mac) is not None)
         expected.append((station.mac, number))
         other.send(frame(station.mac, other.mac, number))
-        assert station.expect(lambda f: number_of(f, other.mac) is not None, 2)
+        assert station.expect(lambda f: number_of(f, other.mac) is not None)
         expected.append((other.mac, number))
     station.close()  # or it goes on growing
     frames = read_pcap(path)
@@ -310,9 +310,7 @@ def test_capture_writes_to_nothing_but_a_file_of_the_users_own(world):
     made("links", "ln -s own symbolic; ln own hard; mkdir folder; chown mac folder; mknod -m 666 null c 1 3")
     for name in ("symbolic", "hard", "own", "hers", "folder", "null"):
         path = os.path.join(home, name)
-        done = desk.run(
-            ["timeout", "1", example(world), "auto"], user="mac", env={"BASILISK_TAP_CAPTURE": path}
-        )
+        done = desk.run([example(world), "auto"], user="mac", env={"BASILISK_TAP_CAPTURE": path})
         assert f"no capture: {path} " in done.stderr and "peer to peer" in done.stderr, (name, done)
     made("untouched", "test $(cat own hers | grep -c '^precious$') = 2; test ! -s null; rm hard")
     station = Station(desk, env={"BASILISK_TAP_CAPTURE": os.path.join(home, "own")})
@@ -360,14 +358,14 @@ def test_setuid_program_is_not_led_by_its_environment(world):
         "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/tmp/bus",
     }
     desk.run(["chmod", "666", "/tmp/bus"], user="mac")
-    done = desk.run(["timeout", "1", program, "auto"], user="mac", env=env)
+    done = desk.run([program, "auto"], user="mac", env=env)
     assert "set-user-id" in done.stderr and "peer to peer" in done.stderr, done
     assert "trapped" not in done.stderr and "[" not in done.stderr, done
     assert not os.path.exists(capture) and "trapped" not in bus.stdout
     # nor does it take mac's own emulators the place for their locks
     assert desk.run(["ls", "-d", "/tmp/basilisk-tap-7001"]).returncode != 0
     Station(desk)
-    done = desk.run(["timeout", "1", program, "auto"], user="mac")
+    done = desk.run([program, "auto"], user="mac")
     assert "peer to peer" in done.stderr, done
     assert desk.run(["find", "/tmp/basilisk-tap-7001", "-user", "lisa"]).stdout == ""
     Station(desk)

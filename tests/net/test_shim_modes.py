@@ -121,7 +121,7 @@ def test_unknown_destination_without_a_tap_goes_nowhere(world):
     attic = world.host("attic", lan, policy=REFUSE)
     station = Station(attic)
     station.send(frame(b"\x00\x05\x02\x01\x02\x03", station.mac, 1))
-    wait_until(lambda: station.counter("drop-no-way") == 1, 2, "the drop to be counted")
+    wait_until(lambda: station.counter("drop-no-way") == 1, what="the drop to be counted")
 
 
 def test_slots_users_and_ports(world):

@@ -13,10 +13,17 @@ import testproto
 from case import needs
 from emulator import Emulator
 from helper import taps
-from numbered import OTHER, await_all_know_all, check_all_pairs, frame, number_of
+from numbered import (
+    OTHER,
+    await_all_know_all,
+    check_all_pairs,
+    frame,
+    number_of,
+    numbers_until,
+)
 from observe import neighbour
 from peer import Peer
-from proc import wait_until
+from proc import late, wait_until
 from station import Station
 from wire import BROADCAST, Wire, mac_text
 from world import REFUSE
@@ -38,7 +45,7 @@ def bridged_station(world, **options):
 
 def check_on_lan(station, wire, seconds=2.0):
     """Both ways between the station and the LAN work; await that for some seconds."""
-    deadline = time.monotonic() + seconds
+    start = time.monotonic()
     number = OTHER
     while True:
         number += 1
@@ -48,7 +55,7 @@ def check_on_lan(station, wire, seconds=2.0):
         back = any(number_of(f, wire.mac) == number for f in station.frames(0.1))
         if out and back:
             return
-        assert time.monotonic() < deadline, f"to the LAN: {out}, and back: {back}"
+        assert not late(start, seconds), f"to the LAN: {out}, and back: {back}"
 
 
 def cpu_seconds(station):
@@ -100,7 +107,7 @@ def test_deleted_tap_and_permission_withdrawn_means_peer_to_peer(world):
     start = time.monotonic()
     station.await_peer(attic.mac, proven="1", way="tunnel")
     check_all_pairs([station, attic])
-    assert time.monotonic() - start < 2.5
+    assert not late(start, 2.5)
     assert len(lines(station)) == 2, lines(station)
     before = cpu_seconds(station)
     time.sleep(0.5)  # the dead TAP must not keep the descriptor readable
@@ -135,8 +142,8 @@ def test_no_frame_is_doubled_or_lost_by_tunnel_while_a_tap_goes(world):
             delete_tap(desk)
         station.send(frame(BROADCAST, station.mac, number))
         got += [number_of(f, station.mac) for f in other.frames(0.005)]
-    got += [number_of(f, station.mac) for f in other.frames(0.3)]
     got = [number for number in got if number is not None]
+    got += numbers_until(399, other, station.mac) if 399 not in got else []
     assert len(got) == len(set(got)), "a frame came twice"
     missing = sorted(set(range(400)) - set(got))
     assert len(missing) <= 60 and all(100 <= n < 160 for n in missing), missing
@@ -227,7 +234,7 @@ def test_frozen_guest_stays_known(world):
     time.sleep(0.2)  # nothing to await: it must not be read
     assert one.counter("from-tunnel") == 0
     one.thaw()
-    got = [number_of(f, two.mac) for f in one.frames(0.5)]
+    got = numbers_until(49, one, two.mac)
     assert got == list(range(50)), got
 
 
@@ -241,7 +248,7 @@ def test_guest_that_never_reads_blocks_nobody(world):
         wire.send(frame(station.mac, wire.mac, number))
         if number % 100 == 0:
             station.send(frame(BROADCAST, station.mac, number))
-    assert time.monotonic() - start < 5
+    assert not late(start, 5)
     station.thaw()
     got = [n for f in station.frames(0.3) if (n := number_of(f, wire.mac)) is not None]
     # in order, none twice; a busy machine's kernel may also drop one on the way there
@@ -262,7 +269,7 @@ def test_emulator_survives_its_peers_death_in_a_burst(world):
             # a burst of 500 full frames; after ten the other end is closed
             dying.send(testproto.command(mac.mac, dying.mac, "T", b"\x01\xf4\x05\xea", 60))
             count = 0
-            for received in dying.frames(5):
+            for received in dying.frames(30):
                 report = testproto.parse(received)
                 count += bool(report and report.letter == "U")
                 if count == 10:
@@ -317,7 +324,7 @@ def test_peer_that_exits_without_close_is_gone_at_once(world):
     # the peer says so itself: it was told, and need not have asked
     stations[0].story(f"{mac_text(gone)} .* is gone", 1)
     assert gone not in stations[0].status()["peer"]
-    assert time.monotonic() - start < 1
+    assert not late(start, 1)
 
 
 def test_child_that_exits_says_no_goodbye(world):

@@ -10,10 +10,10 @@ import emulator
 import testproto
 from case import limit, needs
 from emulator import Emulator
-from numbered import OTHER, check_all_pairs, frame, number_of
+from numbered import OTHER, check_all_pairs, frame, number_of, numbers_until
 from observe import neighbour
 from peer import MDNS, TXT, Peer, record
-from proc import Timeout, wait_until
+from proc import Timeout, late, wait_until
 from station import Station
 from wire import BROADCAST
 from world import REFUSE
@@ -68,17 +68,17 @@ def test_each_kind_of_bad_datagram_is_dropped_and_counted(world):
         for key, data in cases.items():
             before = station.counter(key)
             stranger.sendto(data, to)
-            wait_until(lambda k=key, b=before: station.counter(k) == b + 1, 2, key)
-        assert not [f for f in station.frames(0.2) if f[12:14] != ETYPE_CONTROL], "it got through"
+            wait_until(lambda k=key, b=before: station.counter(k) == b + 1, what=key)
         peer.send(good)
-        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 1
+        # a frame that got through would come before it
+        assert station.expect(lambda f: f if f[12:14] != ETYPE_CONTROL else None) == good
         # sent by the guest: under another's address, or as a confirmation frame
         for key, data in {
             "drop-foreign-source": frame(peer.mac, b"\xb2\1\2\3\4\5", 1),
             "drop-control": control(peer.mac, station.mac, 1),
         }.items():
             station.send(data)
-            wait_until(lambda k=key: station.counter(k) == 1, 2, key)
+            wait_until(lambda k=key: station.counter(k) == 1, what=key)
 
 
 def test_experimental_ethertype_without_our_magic_is_the_guests(world):
@@ -87,7 +87,7 @@ def test_experimental_ethertype_without_our_magic_is_the_guests(world):
     stations[0].await_peer(stations[1].mac, proven="1")
     data = stations[1].mac + stations[0].mac + ETYPE_CONTROL + b"MINE" + bytes(42)
     stations[0].send(data)
-    assert stations[1].expect(lambda f: f if f[12:14] == ETYPE_CONTROL else None, 2) == data
+    assert stations[1].expect(lambda f: f if f[12:14] == ETYPE_CONTROL else None) == data
 
 
 def test_full_frames_travel_in_fragments(world):
@@ -101,14 +101,14 @@ def test_full_frames_travel_in_fragments(world):
         for host in hosts:
             host.ip(f"link set nic mtu {mtu}")
         data = stations[1].mac + stations[0].mac + b"\x88\xb5" + os.urandom(1500)
-        deadline = time.monotonic() + 3
+        start = time.monotonic()
         while True:
             stations[0].send(data)
             try:
                 assert stations[1].expect(lambda f: f if len(f) == 1514 else None, 0.5) == data
                 break
             except Timeout:
-                assert time.monotonic() < deadline, f"MTU {mtu}"
+                assert not late(start, 15), f"MTU {mtu}"
 
 
 def test_peer_that_is_gone_does_not_disturb_the_others(world):
@@ -122,8 +122,8 @@ def test_peer_that_is_gone_does_not_disturb_the_others(world):
     for number in range(200):
         stations[0].send(frame(BROADCAST, stations[0].mac, number))
         stations[0].send(frame(stations[1].mac, stations[0].mac, number))
-    got = [number_of(f, stations[0].mac) for f in stations[2].frames(0.5)]
-    assert [n for n in got if n is not None] == list(range(200)), got
+    got = numbers_until(199, stations[2], stations[0].mac)
+    assert got == list(range(200)), got
 
 
 def test_write_never_blocks(world):
@@ -139,9 +139,9 @@ def test_write_never_blocks(world):
     start = time.monotonic()
     for _ in range(10000):
         stations[0].send(data)  # the pair holds some hundred: this waits for the station
-    wait_until(lambda: stations[0].counter("sent") >= 10000, 10, "the last to be taken")
+    wait_until(lambda: stations[0].counter("sent") >= 10000, 60, "the last to be taken")
     spent = time.monotonic() - start
-    assert spent < 5, spent  # at 1 Mbit/s they would take two minutes
+    assert spent < 60, spent  # at 1 Mbit/s they would take two minutes
 
 
 class Flood:
@@ -285,7 +285,7 @@ def test_flood_of_forged_announcements_is_bounded(world):
         assert memory(station) - before < 6 << 20
         assert int(station.status()["peers"]) <= 1024 + 10
         peer.send(frame(station.mac, peer.mac, 77))
-        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 77
+        assert station.expect(lambda f: number_of(f, peer.mac)) == 77
 
 
 @limit(120)
@@ -310,7 +310,7 @@ def test_flood_of_records_costs_no_more_than_it_has_bytes(world):
         assert flood(peer, 600, 1, b"\1a" * 4000) < 1 << 20
         assert flood(peer, 400, 6, (b"\x13" + bytes(19)) * 64) < 16 << 20
         peer.send(frame(station.mac, peer.mac, 77))
-        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 77
+        assert station.expect(lambda f: number_of(f, peer.mac)) == 77
     Station(world.host("cellar", world.lans[0], policy=REFUSE)).await_peer(station.mac, proven="1")
 
 
@@ -322,18 +322,21 @@ def test_peer_without_confirmation_gets_few_group_frames_until_it_speaks(world):
     with Peer(machine, confirms=False) as peer:
         wait_until(lambda: station.status()["peers"] == "1" or peer.receive(0.05), 5, "the peer")
         peer.drain()
+        start = time.monotonic()
         for number in range(300):
             station.send(frame(BROADCAST, station.mac, number))
+        wait_until(lambda: station.counter("sent") == 300, what="all to be taken")
+        most = 20 * (time.monotonic() - start + 2)  # twenty in each second that it has seen of
         got = [n for f in peer.frames(0.5) if (n := number_of(f, station.mac)) is not None]
-        assert 10 <= len(got) <= 60, len(got)
-        assert station.counter("drop-unproven-peer") >= 240
+        assert 10 <= len(got) <= most, (len(got), most)
+        assert station.counter("drop-unproven-peer") == 300 - len(got)
         peer.peers[station.mac] = attic.address, 6066
         peer.send(frame(station.mac, peer.mac, 5))
-        assert station.expect(lambda f: number_of(f, peer.mac), 2) == 5
+        assert station.expect(lambda f: number_of(f, peer.mac)) == 5
         peer.drain()
         for number in range(300):
             station.send(frame(BROADCAST, station.mac, number))
-        got = [n for f in peer.frames(0.5) if (n := number_of(f, station.mac)) is not None]
+        got = numbers_until(299, peer, station.mac)
         assert got == list(range(300)), len(got)
 
 
@@ -361,7 +364,7 @@ def test_busy_peer_gets_a_way_of_its_own_until_nothing_is_sent(world):
     _, stations = busy_pair(world)
     # nothing is lost or doubled on the change back either
     for station in stations:
-        station.story("no way of its own any more: nothing is sent", 6)
+        station.story("no way of its own any more: nothing is sent", 15)
     check_all_pairs(stations)
 
 
@@ -371,7 +374,7 @@ def test_way_of_its_own_ends_where_no_descriptor_is_left(world):
     for station in stations:
         station.fill()
     for station in stations:
-        station.story("no way of its own any more: nothing is sent", 6)
+        station.story("no way of its own any more: nothing is sent", 15)
     check_all_pairs(stations)
 
 
@@ -381,7 +384,7 @@ def test_way_of_its_own_is_seen_by_who_waits_for_the_card_alone(world):
     for host in hosts:
         host.sysctl("net/ipv6/conf/nic/disable_ipv6", "1")
     hosts[0].ip(f"addr del {hosts[0].address}/24 dev nic", "addr add 10.9.0.77/24 dev nic")
-    stations[1].await_peer(stations[0].mac, 3, at="10.9.0.77:6066")
+    stations[1].await_peer(stations[0].mac, 2, at="10.9.0.77:6066")
     check_all_pairs(stations)
     for station in stations:
         station.close()
@@ -391,13 +394,13 @@ def test_frozen_guest_with_a_busy_peer_still_answers_for_itself(world):
     """What that peer asks comes to the socket that nobody reads: it is given up for that."""
     _, (one, other) = busy_pair(world)
     one.freeze()
-    end = time.monotonic() + 5
+    start = time.monotonic()
     number = OTHER
-    while time.monotonic() < end and "does not read" not in one.process.stderr:
+    while not late(start, 10) and "does not read" not in one.process.stderr:
         other.send(frame(one.mac, other.mac, number))
         number += 1
         time.sleep(0.02)
-    one.story("no way of its own any more: the guest does not read", 1)
+    one.story("no way of its own any more: the guest does not read")
     before = one.counter("control-in")
     asker = Station(world.host("shed", world.lans[0], policy=REFUSE))
     asker.await_peer(one.mac, proven="1")
@@ -472,5 +475,5 @@ def test_way_of_its_own_follows_the_peers_move(world):
     for host in hosts:
         host.sysctl("net/ipv6/conf/nic/disable_ipv6", "1")
     hosts[0].ip(f"addr del {hosts[0].address}/24 dev nic", "addr add 10.9.0.77/24 dev nic")
-    stations[1].await_peer(stations[0].mac, 3, at="10.9.0.77:6066")
+    stations[1].await_peer(stations[0].mac, 2, at="10.9.0.77:6066")
     check_all_pairs(stations)

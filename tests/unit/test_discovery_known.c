@@ -124,15 +124,14 @@ END_TEST
 
 START_TEST(test_guest_without_address_is_lost_once)
 {
-	struct txt txt = guest(1);
-
 	set(1, 0, 0);
 	expect("");
 	set(1, 5, 1);
 	set(1, 0, 0);
 	set(1, 0, 0);
 	expect("+1@5 -1 ");
-	ck_assert(!known_has(known, &txt.mac));
+	known_replay(known, &events, told);
+	expect("");
 }
 END_TEST
 
@@ -197,8 +196,6 @@ END_TEST
 
 START_TEST(test_guests_and_addresses_are_bounded)
 {
-	struct txt txt;
-
 	set(1, 5, 20);
 	expect("+1@5 +1@6 +1@7 +1@8 +1@9 +1@10 +1@11 +1@12 ");
 	for (unsigned int n = 2; n <= KNOWN_MAX; n++) {
@@ -207,8 +204,6 @@ START_TEST(test_guests_and_addresses_are_bounded)
 	}
 	set(KNOWN_MAX + 1, 5, 1);
 	expect("");
-	txt = guest(KNOWN_MAX + 1);
-	ck_assert(!known_has(known, &txt.mac));
 }
 END_TEST
 

@@ -177,7 +177,7 @@ START_TEST(test_timeout_is_neither_early_nor_far_too_late)
 	limit(40);
 	ck_assert_int_eq(loop_run(run.loop), 0);
 	ck_assert_double_ge(seconds() - start, 0.0395);
-	ck_assert_double_lt(seconds() - start, 1.0);
+	ck_assert_double_lt(seconds() - start, 10.0);
 }
 END_TEST
 
