@@ -258,7 +258,7 @@ def test_storm_of_addresses_of_a_tap_takes_no_frame_of_others(world):
             ends = [lan, host, other]
             until = time.monotonic() + 3
             rounds = 0
-            while time.monotonic() < until:
+            while time.monotonic() < until or rounds <= 3:
                 for sender in ends:
                     for receiver in ends:
                         if sender is not receiver:
@@ -270,7 +270,7 @@ def test_storm_of_addresses_of_a_tap_takes_no_frame_of_others(world):
                 close(third)
                 rounds += 1
             sent, lost = ping.finish()
-            assert not lost and sent > 500 and rounds > 3, (sent, lost, rounds)
+            assert not lost and sent > 500, (sent, lost, rounds)
             assert os.waitpid(child, os.WNOHANG) == (0, 0), "the storm was over"
         finally:
             os.kill(child, signal.SIGKILL)
