@@ -169,8 +169,8 @@ class Soak:
             guest.kill()
         self.young, self.macs = [], []
         self.see_off()
-        self.check_elders()
         self.check_memory()
+        self.check_elders()
         for elder in self.elders.values():
             elder.end()
         self.check_empty()
