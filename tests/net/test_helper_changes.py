@@ -3,6 +3,7 @@
 ways, a repair, as the library asks for after a change, has the guest on the network again, and one
 --release leaves nothing of ours on the card, wherever that is then.
 """
+import itertools
 import os
 import re
 
@@ -11,10 +12,10 @@ import helper
 from case import limit
 from desk import check_reaches
 from guest import Guest
-from helper import HELPER, NAMES, taps
+from helper import HELPER, NAMES, close, taps
 from netstate import NetState
 from proc import wait_until
-from stand import ATTACH
+from stand import ATTACH, RELEASE
 from tracer import At, Tracer
 from wire import Wire
 from world import ALLOW
@@ -126,6 +127,52 @@ def check(world, change):
             assert entry.startswith("link "), (what, entry)
         if "nic" in away.links():
             away.ip("link del nic")
+
+
+def released(world, change, every, prepare=lambda desk: None):
+    """The card changes between two calls of a --release, which goes on; yields (what that was, what
+    of ours is left on the card) for each of every so many calls."""
+    lan = world.lan()
+    away = world.host(f"away-{change.__name__}")
+    for count in itertools.count():
+        desk = world.host(f"desk{count}-{change.__name__}", lan)
+        with Tracer(desk, user=None) as tracer:
+            close(helper.ask(desk))
+            wait_until(lambda: not taps(desk), what="the end of the TAP")
+            prepare(desk)
+            tracer.start(*RELEASE)
+            first = tracer.until("sendto")
+            at = tracer.to(first.index + count * every + count % every)
+            if not isinstance(at, At):
+                break
+            change(world, desk, away)
+            end = tracer.go()
+        what = f"{change.__name__} before call {at.index} of a release: {end}"
+        assert end.status == 0, what
+        yield what, left_on(desk)
+        if "nic" in away.links():
+            away.ip("link del nic")
+    assert count > 10, count
+
+
+@limit(90)
+def test_card_that_changes_at_any_moment_of_a_release(world):
+    for change in (vanish, take_another_name, take_another_address, move_away, join_a_bridge):
+        for what, left in released(world, change, EVERY):
+            assert not left, (what, left)
+
+
+@limit(90)
+def test_card_that_vanishes_at_any_moment_while_its_filters_are_searched(world):
+    """Where bthub was deleted by hand; what it told of the card besides is lost with it."""
+
+    def forget(desk):
+        desk.ip("link del bthub")
+
+    for change in (vanish, move_away):
+        for what, left in released(world, change, 1, forget):
+            left = [entry for entry in left if not re.match("(link|qdisc) nic ", entry)]
+            assert not left, (what, left)
 
 
 @limit(90)
