@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "raw.h"
 
 /* The reader finds out the byte order by the magic: both structs are written as they are. */
 struct file_header {
@@ -92,6 +93,6 @@ void capture_frame(int fd, const void *frame, size_t len)
 					 .nanoseconds = (uint32_t)now.tv_nsec,
 					 .captured = (uint32_t)len,
 					 .length = (uint32_t)len };
-	if (writev(fd, part, 2) < 0)
-		return; /* a full disk is no reason to lose the network as well */
+	/* a full disk is no reason to lose the network as well */
+	raw_writev(fd, part, 2);
 }

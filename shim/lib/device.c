@@ -20,6 +20,7 @@
 #include "control_thread.h"
 #include "log.h"
 #include "process.h"
+#include "raw.h"
 #include "standard.h"
 
 int bt_is_ours(const char *ether)
@@ -31,7 +32,8 @@ int bt_is_ours(const char *ether)
 
 void device_notice(const struct bt_device *device, const struct notice *notice)
 {
-	send(device->notice[1], notice, sizeof(*notice), MSG_DONTWAIT | MSG_NOSIGNAL);
+	raw_sendto(device->notice[1], notice, sizeof(*notice), MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
+		   0);
 }
 
 void device_notice_mac(const struct bt_device *device, enum notice_kind kind, const struct mac *mac,

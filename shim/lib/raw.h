@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static inline long raw_call(long number, long a, long b, long c, long d, long e, long f)
@@ -49,6 +50,16 @@ static inline ssize_t raw_recvfrom(int fd, void *buffer, size_t size, int flags,
 				   struct sockaddr *from, socklen_t *len)
 {
 	return raw_call(SYS_recvfrom, fd, (long)buffer, (long)size, flags, (long)from, (long)len);
+}
+
+static inline ssize_t raw_writev(int fd, const struct iovec *parts, unsigned long count)
+{
+	return raw_call(SYS_writev, fd, (long)parts, (long)count, 0, 0, 0);
+}
+
+static inline int raw_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	return (int)raw_call(SYS_sendmmsg, fd, (long)messages, count, flags, 0, 0);
 }
 
 /* @to NULL: to where the socket is connected. */

@@ -248,9 +248,9 @@ unsigned int tunnel_send_all(const struct tunnel *tunnel, const struct tunnel_ta
 	}
 	/* sendmmsg() ends at the first that fails: leave that one out and go on */
 	for (unsigned int i = 0; i < n; i += (unsigned int)sent) {
-		sent = sendmmsg(tunnel->data, message + i, n - i, TUNNEL_SEND);
+		sent = raw_sendmmsg(tunnel->data, message + i, n - i, TUNNEL_SEND);
 		if (sent <= 0) {
-			*error = errno;
+			*error = -sent;
 			failed++;
 			sent = 1;
 		}
