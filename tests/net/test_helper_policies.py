@@ -4,12 +4,16 @@ repair of a TAP that is alive and the next start do what it says now, by no othe
 one --release leaves the host as it was.
 """
 import itertools
+import os
 
 import ns
 from case import limit
 from desk import check_reaches, release, repair, unchanged
 from guest import Guest
+from netstate import difference
 from proc import wait_until
+from stand import ATTACH
+from tracer import At, Tracer
 from wire import Wire
 from world import ALLOW
 
@@ -89,4 +93,38 @@ def test_policy_that_changes_is_followed_from_each_to_each(world):
             first.close()
             second.close()
             release(host)
+    desk.close()
+
+
+@limit(120)
+def test_helper_killed_while_it_changes_the_bridges_card_leaves_nothing(world):
+    """Before each of its requests; the next start goes on from there, or the release."""
+    desk = Desk(world)
+    host = desk.host
+    before, after = (policy for policy in POLICIES if policy[0] == "bridge")
+
+    def prepare():
+        host.policy(ALLOW + before[3])
+        Guest(host).close()
+        host.policy(ALLOW + after[3])
+
+    with unchanged(host) as net, Tracer(host) as tracer:
+        at_first = net.snapshot()
+        prepare()
+        tracer.start(*ATTACH)
+        end = tracer.go()
+        os.close(end.fd)
+        for index in [i for i, call in enumerate(end.calls) if call.nl_type]:
+            for goes_on in (True, False):
+                release(host)
+                now = net.snapshot()
+                assert now == at_first, f"before {index}:\n{difference(at_first, now)}"
+                prepare()
+                tracer.start(*ATTACH)
+                assert isinstance(tracer.to(index), At), index
+                tracer.kill()
+                if goes_on:
+                    with Guest(host) as guest:
+                        desk.check(guest, guest.reply, after, net)
+        release(host)
     desk.close()
