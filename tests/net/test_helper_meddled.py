@@ -320,8 +320,11 @@ def test_release_knows_its_filters_on_a_card_without_a_note(world):
 
 
 def test_filters_follow_the_policy_to_another_card(world):
+    """Which has what the first one was given, but from the administrator: it stays."""
     machine, desk = two(world, policy=ALLOW + "uplink nic\n")
     desk.plug(world.lan(), "second", default_route=False)
+    tc(desk, "qdisc add dev second clsact")
+    desk.ip("link set second allmulticast on")
     with unchanged(desk, ("nic", "second")) as net:
         for card in ("nic", "second", "nic"):
             desk.policy(ALLOW + f"uplink {card}\n")
