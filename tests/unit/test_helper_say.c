@@ -19,14 +19,16 @@
 static int ends[2];
 static bool drains; /* somebody reads the log while we wait for it */
 static unsigned int waits;
+static size_t length; /* of the line that was read last, with whatever came behind its end */
 
 static size_t read_all(char *last, size_t size)
 {
 	ssize_t len;
 	size_t count = 0;
 
-	while ((len = recv(ends[1], last, size - 1, MSG_DONTWAIT)) >= 0) {
-		last[len] = '\0';
+	while ((len = recv(ends[1], last, size - 1, MSG_DONTWAIT | MSG_TRUNC)) >= 0) {
+		length = (size_t)len;
+		last[length < size ? length : size - 1] = '\0';
 		count++;
 	}
 	ck_assert_int_eq(errno, EAGAIN);
@@ -100,8 +102,16 @@ START_TEST(test_line_that_is_too_long_is_cut)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
 	say_log(ends[0], "%s", longer);
 	ck_assert_uint_eq(read_all(last, sizeof(last)), 1);
+	ck_assert_uint_eq(length, 511);
 	ck_assert_uint_eq(strlen(last), 511);
 	ck_assert_int_eq(strncmp(last, "<86>basilisk-tap-helper: xxx", 28), 0);
+	/* and on stderr it still ends as a line does */
+	ck_assert_int_eq(dup2(ends[0], STDERR_FILENO), STDERR_FILENO);
+	say_line("%s", longer);
+	ck_assert_uint_eq(read_all(last, sizeof(last)), 1);
+	ck_assert_uint_eq(length, 512);
+	ck_assert_int_eq(strncmp(last, "basilisk-tap-helper: xxx", 24), 0);
+	ck_assert_str_eq(last + 510, "x\n");
 }
 END_TEST
 
