@@ -30,7 +30,7 @@ struct lately {
 	_Atomic uint64_t word[LATELY_WAYS];  /* 0: nothing is kept */
 	_Atomic uint32_t time[LATELY_WAYS];  /* when that was, for frames received */
 	_Atomic uint64_t count[LATELY_WAYS]; /* of frames that went so; that thread's to add to */
-	_Atomic pthread_t thread;	     /* the one that goes so; 0: none yet */
+	_Atomic uintptr_t thread;	     /* the one that goes so; 0: none yet */
 };
 
 /* What tells a peer's frames from others: eight bytes of the header, its address among them. */
@@ -47,10 +47,20 @@ static inline uint64_t lately_from(const uint8_t *frame)
 	return lately_to(frame + 2 * MAC_LEN - sizeof(uint64_t));
 }
 
+/* The calling thread; without a call where the compiler knows how. */
+static inline uintptr_t lately_self(void)
+{
+#if __has_builtin(__builtin_thread_pointer)
+	return (uintptr_t)__builtin_thread_pointer();
+#else
+	return (uintptr_t)pthread_self();
+#endif
+}
+
 /* True where the calling thread may go by what is kept. */
 static inline bool lately_is_mine(const struct lately *lately)
 {
-	return atomic_load_explicit(&lately->thread, memory_order_relaxed) == pthread_self();
+	return atomic_load_explicit(&lately->thread, memory_order_relaxed) == lately_self();
 }
 
 static inline bool lately_is(const struct lately *lately, enum lately_way way, uint64_t word)
@@ -71,7 +81,7 @@ static inline void lately_keep(struct lately *lately, enum lately_way way, uint6
 			       uint32_t time)
 {
 	if (!lately->thread)
-		lately->thread = pthread_self();
+		lately->thread = lately_self();
 	atomic_store_explicit(&lately->time[way], time, memory_order_relaxed);
 	atomic_store_explicit(&lately->word[way], word, memory_order_relaxed);
 }
