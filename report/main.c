@@ -86,7 +86,9 @@ int main(int argc, char *argv[])
 		outcome_set(&outcome, OUTCOME_USAGE, "this program is for the helper to start");
 	else if (request_parse(argc, argv, &request, &outcome) == 0)
 		tell(&report, &request, &outcome);
-	fflush(stdout);
+	/* half of what stands would be taken for all of it */
+	if ((fflush(stdout) || ferror(stdout)) && !outcome.code)
+		outcome_set_errno(&outcome, -errno, "standard output");
 	if (outcome.code)
 		fprintf(stderr, "basilisk-tap-helper: %s\n",
 			outcome_text(&outcome, text, sizeof(text)));

@@ -167,6 +167,8 @@ def test_helper_has_nothing_of_what_tells(world):
     helper, report = functions("basilisk-tap-helper"), functions("basilisk-tap-report")
     of_report = {"report_status", "report_check", "counters_read", "facts_parse", "mac_format"}
     of_helper = {"early_open", "drop_to_net_admin", "filter_load", "hand_over"}
+    # of host/: whatever changes something
+    of_helper |= {"link_set", "link_delete", "link_create_pair", "link_accept", "tc_put", "tc_remove"}
     assert of_report <= report and of_helper <= helper, (helper, report)
     assert not of_report & helper, of_report & helper
     assert not of_helper & report, of_helper & report
@@ -174,3 +176,12 @@ def test_helper_has_nothing_of_what_tells(world):
         program = file.read()
     for text in (b"usage: ", b"ether auto", b'{"version"', b"allowed as root"):
         assert text not in program, text
+
+
+def test_what_cannot_be_written_is_no_success(world):
+    host = desk(world)
+    for words in (["--status"], ["--status", "--json"], ["--check"], ["--help"], ["--version"]):
+        argv = ["sh", "-c", 'exec "$0" "$@" > /dev/full', HELPER, *words]
+        done = host.run(argv, user="mac")
+        assert done.returncode == CODES["system"], (words, done)
+        assert "standard output: No space left on device" in done.stderr, (words, done)
