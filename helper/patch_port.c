@@ -115,11 +115,13 @@ int patch_port_sweep(struct nl *nl, int index, uint32_t host)
 	wiring_card(&filters, &gone);
 	for (size_t i = filters.count; err >= 0 && i-- > 0;) {
 		err = tc_stands(nl, &filters.filter[i]);
-		found |= err > 0;
-		if (err > 0)
+		if (err <= 0)
+			continue;
+		/* before the filters: when they are gone nothing tells that there are any */
+		err = found ? 0 : forget_addresses(nl, index, host);
+		if (!err)
 			err = tc_remove(nl, filters.filter[i].place);
+		found = 1;
 	}
-	if (found && !err)
-		err = forget_addresses(nl, index, host);
 	return err ? err : found;
 }

@@ -20,7 +20,7 @@ from world import ALLOW, USERS
 
 ROUTE, TUN = 4, 6  # its netlink socket and /dev/net/tun: helper/early.h
 RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWTFILTER = 16, 28, 44
-RTM_GETLINK, RTM_GETTFILTER = 18, 46
+RTM_GETLINK, RTM_NEWQDISC, RTM_GETTFILTER = 18, 36, 46
 NOTE = "/sys/class/net/bthub/ifalias"
 
 
@@ -112,39 +112,76 @@ def test_what_is_changed_again_and_again_is_given_up(world):
         stand.check_released("all")
 
 
+def test_who_cannot_look_what_became_of_it_gives_up_at_once(world):
+    with Stand(world, "patch") as stand:
+        end = run(stand.user, ATTACH)
+        os.close(end.fd)
+        stand.check_released("a run with nothing wrong")
+        stand.user.start(*ATTACH)
+        at = stand.user.to(last_looks(end.calls)[0])
+        note(stand.desk, ("releasing=0", "releasing=1"))
+        stand.user.to(at.index + 1)
+        stand.user.until("sendto", ROUTE)
+        end = stand.user.refuse(errno.EPERM)
+        assert NAMES[end.status] == "system" and end.fd is None, end
+        stand.check_released("all")
+
+
+def give_up(stand, last=None, change=None):
+    """An attach whose note is changed at each of its calls; before call number last, change()."""
+    stand.user.start(*ATTACH)
+    event = stand.user.until("sendto")
+    while isinstance(event, At) and event.index != last:
+        note(stand.desk, ("releasing=0", "releasing=1"))
+        event = stand.user.to(event.index + 1)
+    if isinstance(event, At):
+        change()
+        event = stand.user.go()
+    assert NAMES[event.status] == "system" and event.fd is None, event
+    return event
+
+
 def test_who_gives_up_leaves_alone_what_another_has_made_meanwhile(world):
     """The other one comes when he has looked for the last time but one."""
     with Stand(world, "patch") as stand, stand.tracer("lisa") as lisa:
-
-        def give_up(last):
-            """Its note is changed at each call; lisa comes before call number last."""
-            stand.user.start(*ATTACH)
-            event = stand.user.until("sendto")
-            while isinstance(event, At):
-                if event.index == last:
-                    stand.desk.ip("link del bthub")
-                    return stand.user, run(lisa, stand.other)
-                note(stand.desk, ("releasing=0", "releasing=1"))
-                event = stand.user.to(event.index + 1)
-            return event, None
-
-        end, _ = give_up(None)
-        assert NAMES[end.status] == "system", end
+        end = give_up(stand)
         stand.check_released("the first")
         # whether it stands, then bthub, btlan, and what bthub remembers
         looks = [RTM_GETLINK, RTM_GETLINK, RTM_GETLINK, RTM_GETTFILTER]
         requests = [(i, call.nl_type) for i, call in enumerate(end.calls) if call.nl_type]
         kinds = [kind for _, kind in requests]
         last = max(n for n in range(len(kinds)) if kinds[n : n + 4] == looks) + 1
-        tracer, other = give_up(requests[last][0])
-        end = tracer.go()
-        assert NAMES[end.status] == "system", end
-        stand.check_guest(other)
-        os.close(other.fd)
+        others = []
+
+        def another():
+            stand.desk.ip("link del bthub")
+            others.append(run(lisa, stand.other))
+
+        give_up(stand, requests[last][0], another)
+        stand.check_guest(others[0])
+        os.close(others[0].fd)
         stand.release()
         # of what the card was like before, the note went with bthub
         stand.desk.ip("link set nic allmulticast off")
         tc(stand.desk, "qdisc del dev nic clsact")
+        stand.check_released("all")
+
+
+def test_who_gives_up_takes_his_filters_off_a_card_that_is_no_longer_wanted(world):
+    """The other one, by another policy, comes when he is about to put them there."""
+    with Stand(world, "patch") as stand, stand.tracer("lisa") as lisa:
+        end = give_up(stand)
+        stand.check_released("the first")
+        others = []
+
+        def another():
+            stand.desk.policy(ALLOW + "attach none\n")
+            others.append(run(lisa, stand.other))
+
+        give_up(stand, requests_of(end.calls, RTM_NEWQDISC)[-1], another)
+        left = [line for line in stand.net.snapshot() if line.startswith(("filter nic", "qdisc nic ffff"))]
+        assert not left, left
+        os.close(others[0].fd)
         stand.check_released("all")
 
 
@@ -317,6 +354,28 @@ def test_release_knows_its_filters_on_a_card_without_a_note(world):
                 assert desk.run(command.split()).returncode == 0, command
         done = desk.run([HELPER, "--release"])
         assert (done.returncode, done.stderr) == (0, ""), done
+
+
+def test_search_for_filters_with_any_request_refused(world):
+    """It says so, and the next --release does the rest."""
+    with Stand(world, "patch") as stand:
+
+        def forget():
+            os.close(stand.attach().fd)
+            stand.desk.ip("link del bthub")
+
+        forget()
+        end = run(stand.root, RELEASE)
+        ways = set()
+        for index in [i for i, call in enumerate(end.calls) if call.nl_type]:
+            forget()
+            stand.root.start(*RELEASE)
+            stand.root.to(index)
+            ways.add(NAMES[stand.root.refuse(errno.EPERM).status])
+            stand.release()
+            left = [line for line in stand.net.snapshot() if re.match("filter nic|fdb nic b2", line)]
+            assert not left, (index, left)
+        assert ways == {"ok", "system"}, ways
 
 
 def test_filters_follow_the_policy_to_another_card(world):

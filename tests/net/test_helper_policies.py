@@ -10,7 +10,7 @@ import ns
 from case import limit
 from desk import check_reaches, release, repair, unchanged
 from guest import Guest
-from netstate import difference
+from netstate import NetState, difference
 from proc import wait_until
 from stand import ATTACH
 from tracer import At, Tracer
@@ -127,4 +127,19 @@ def test_helper_killed_while_it_changes_the_bridges_card_leaves_nothing(world):
                     with Guest(host) as guest:
                         desk.check(guest, guest.reply, after, net)
         release(host)
+    desk.close()
+
+
+def test_card_that_is_wanted_leaves_a_bridge_of_ours_whose_guests_have_gone(world):
+    """Nothing but the bridge itself tells of it: bthub was deleted by hand."""
+    desk = Desk(world)
+    bridge, patch = POLICIES[6], POLICIES[2]
+    desk.host.policy(ALLOW + bridge[3])
+    Guest(desk.host).close()
+    desk.host.ip("link del bthub")
+    desk.host.policy(ALLOW + patch[3])
+    with Guest(desk.host) as guest, NetState(desk.host) as net:
+        desk.check(guest, guest.reply, patch, net)
+    release(desk.host)
+    assert not desk.host.links() & {"bthub", "br-basilisk"}
     desk.close()
