@@ -22,6 +22,13 @@ def test_release_of_patch_with_any_call_failing(world):
     assert {"ok", "system"} <= ends, ends
 
 
+@limit(60)
+def test_release_with_any_call_before_it_acts_failing(world):
+    """It is root who asks, so where it cannot become somebody else it says nothing more."""
+    ends = fail_everywhere(world, "patch", RELEASE, first_own, acting, [errno.EPERM])
+    assert {"ok", "drop", "hostile-start"} <= ends, ends
+
+
 @limit(120)
 @over(SOCKET)
 def test_attach_with_any_call_before_it_acts_failing(world, way):

@@ -8,7 +8,7 @@ from case import limit
 from disturb import refuse_everywhere
 from stand import ATTACH, RELEASE
 
-SOME = errno.EPERM, errno.ENOMEM, errno.EBUSY
+SOME = errno.EPERM, errno.ENOMEM, errno.EBUSY, errno.EINTR, errno.ENODEV
 
 
 @limit(120)
@@ -17,32 +17,32 @@ def test_attach_by_patch_with_any_request_refused(world):
     assert {"ok", "system"} <= ends, ends
 
 
-@limit(60)
+@limit(120)
 def test_release_of_patch_with_any_request_refused(world):
     ends = refuse_everywhere(world, "patch", RELEASE)
     assert {"ok", "system"} <= ends, ends
 
 
-@limit(60)
+@limit(120)
 def test_attach_by_host_with_any_request_refused(world):
     refuse_everywhere(world, "host", ATTACH, SOME)
 
 
-@limit(60)
+@limit(120)
 def test_attach_by_none_with_any_request_refused(world):
     refuse_everywhere(world, "none", ATTACH, SOME)
 
 
-@limit(60)
+@limit(120)
 def test_attach_by_join_with_any_request_refused(world):
     refuse_everywhere(world, "join", ATTACH, SOME)
 
 
-@limit(60)
+@limit(120)
 def test_attach_by_bridge_with_any_request_refused(world):
     refuse_everywhere(world, "bridge", ATTACH, SOME)
 
 
-@limit(60)
+@limit(120)
 def test_release_of_bridge_with_any_request_refused(world):
     refuse_everywhere(world, "bridge", RELEASE, SOME)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """libbasilisk-tap as an emulator's author meets it: header, library, example, what it writes."""
+import glob
 import os
 import re
 import select
@@ -16,7 +17,7 @@ from peer import Peer
 from proc import wait_until
 from station import Station
 from wire import BROADCAST, Wire, mac_text
-from world import REFUSE, TREE, USERS
+from world import BUILD, REFUSE, TREE, USERS
 
 chooser = neighbour("test_chooser")
 FUNCTIONS = "bt_close bt_fd bt_get_status bt_is_ours bt_mac bt_open bt_receive bt_send bt_wait".split()
@@ -64,6 +65,21 @@ def test_library_exports_its_interface_and_nothing_else(world):
     dynamic = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert "SONAME" in dynamic and "[libbasilisk-tap.so.0]" in dynamic
     assert "RPATH" not in dynamic and "RUNPATH" not in dynamic
+
+
+def names(kind, *paths):
+    argv = ["nm", kind, *paths]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    return {line.split()[-1] for line in told.splitlines() if len(line.split()) > 1}
+
+
+def test_preload_library_uses_the_interface_and_nothing_else(world):
+    """It is linked with the archive, where nothing is hidden."""
+    adapter = glob.glob(os.path.join(glob.escape(BUILD), "shim", "preload", "*.o"))
+    library = names("--defined-only", os.path.join(BUILD, "libbasilisk-tap.a"))
+    assert set(FUNCTIONS) <= library and len(library) > 100, library
+    used = names("--undefined-only", *adapter) & library
+    assert len(used) > 5 and used <= set(FUNCTIONS), used - set(FUNCTIONS)
 
 
 def test_header_stands_alone_in_c_and_in_cpp(world):
