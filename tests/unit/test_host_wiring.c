@@ -39,6 +39,14 @@ static const struct tc_filter *at(int index, enum tc_direction direction, uint16
 	return found && !found->absent ? found : NULL;
 }
 
+static const struct tc_filter *there(int index, enum tc_direction direction, uint16_t preference)
+{
+	const struct tc_filter *filter = at(index, direction, preference);
+
+	ck_assert_ptr_nonnull(filter);
+	return filter;
+}
+
 static void check_action(const struct tc_filter *filter, size_t n, enum tc_kind kind, int index,
 			 enum tc_direction direction)
 {
@@ -57,7 +65,7 @@ static void make_switch(enum attach attach)
 	wiring_switch(&filters, &hub, &card, false);
 	/* whatever an earlier attachment had is named, so that it goes */
 	ck_assert_uint_eq(filters.count, 6);
-	ck_assert_int_eq(at(LAN, TC_INGRESS, 10)->program, PROGRAM_GUARD);
+	ck_assert_int_eq(there(LAN, TC_INGRESS, 10)->program, PROGRAM_GUARD);
 	check_action(at(LAN, TC_INGRESS, 11), 0, TC_REDIRECT, LAN, TC_EGRESS);
 }
 
@@ -67,14 +75,14 @@ START_TEST(test_switch_of_the_patch_port_leads_to_guests_host_and_lan)
 
 	make_switch(ATTACH_PATCH);
 	check_action(at(LAN, TC_INGRESS, 12), 0, TC_REDIRECT, CARD, TC_INGRESS);
-	ck_assert(mac_equal(&at(LAN, TC_INGRESS, 12)->mac, &card));
+	ck_assert(mac_equal(&there(LAN, TC_INGRESS, 12)->mac, &card));
 	group = at(LAN, TC_INGRESS, 13);
 	check_action(group, 0, TC_MIRROR, LAN, TC_EGRESS);
 	check_action(group, 1, TC_MIRROR, CARD, TC_INGRESS);
 	check_action(group, 2, TC_REDIRECT, CARD, TC_EGRESS);
 	check_action(group, 3, TC_END, 0, 0);
 	check_action(at(LAN, TC_INGRESS, 14), 0, TC_REDIRECT, CARD, TC_EGRESS);
-	ck_assert_int_eq(at(LAN, TC_INGRESS, 14)->program, PROGRAM_ANY);
+	ck_assert_int_eq(there(LAN, TC_INGRESS, 14)->program, PROGRAM_ANY);
 	ck_assert_ptr_null(at(LAN, TC_EGRESS, 10));
 }
 END_TEST
@@ -111,9 +119,9 @@ START_TEST(test_switch_that_is_a_bridges_port_gives_it_what_it_may_have)
 		ck_assert_ptr_null(at(LAN, TC_INGRESS, 12));
 		check_action(at(LAN, TC_INGRESS, 13), 0, TC_MIRROR_IN, LAN, TC_EGRESS);
 		check_action(at(LAN, TC_INGRESS, 13), 1, TC_END, 0, 0);
-		ck_assert_int_eq(at(LAN, TC_INGRESS, 14)->program, PROGRAM_PASS);
+		ck_assert_int_eq(there(LAN, TC_INGRESS, 14)->program, PROGRAM_PASS);
 		check_action(at(LAN, TC_INGRESS, 14), 0, TC_END, 0, 0);
-		ck_assert_int_eq(at(LAN, TC_EGRESS, 10)->program, PROGRAM_BRIDGE_TO_GUESTS);
+		ck_assert_int_eq(there(LAN, TC_EGRESS, 10)->program, PROGRAM_BRIDGE_TO_GUESTS);
 	}
 }
 END_TEST
@@ -123,7 +131,7 @@ START_TEST(test_guests_are_servers_only_where_the_policy_says_so)
 	const struct hub hub = hub_by(ATTACH_PATCH);
 
 	wiring_switch(&filters, &hub, &card, true);
-	ck_assert_int_eq(at(LAN, TC_INGRESS, 10)->program, PROGRAM_GUARD_SERVING);
+	ck_assert_int_eq(there(LAN, TC_INGRESS, 10)->program, PROGRAM_GUARD_SERVING);
 }
 END_TEST
 
