@@ -9,13 +9,14 @@ import socket
 import time
 
 from case import limit
-from desk import release, tc, two, unchanged
+from desk import check_reaches, release, tc, two, unchanged
 from guest import Guest
 from helper import CODES, HELPER, NAMES, ask, close, refused, taps
 from netstate import NetState, difference
 from proc import wait_until
 from stand import ATTACH, RELEASE, Stand
 from tracer import At, Tracer
+from wire import Wire
 from world import ALLOW, USERS
 
 ROUTE, TUN = 4, 6  # its netlink socket and /dev/net/tun: helper/early.h
@@ -354,6 +355,24 @@ def test_release_knows_its_filters_on_a_card_without_a_note(world):
                 assert desk.run(command.split()).returncode == 0, command
         done = desk.run([HELPER, "--release"])
         assert (done.returncode, done.stderr) == (0, ""), done
+
+
+def test_host_gets_another_identity_when_its_last_guest_has_gone(world):
+    """All its filters are for the addresses that follow from the machine-id."""
+    machine, desk = two(world)
+    with unchanged(desk):
+        guest = Guest(desk)
+        desk.write("/etc/machine-id", "1" * 32 + "\n")
+        line = refused(ask(desk, user="lisa"), "other-attachment")
+        assert "1 TAPs have MACs of another machine-id" in line, line
+        guest.close()
+        wait_until(lambda: not taps(desk), what="the end of the TAP")
+        again = Guest(desk)
+        assert again.mac[:4] != guest.mac[:4], again.mac
+        with Wire(machine) as lan, Wire(desk) as host:
+            check_reaches(again, lan, host)
+        again.close()
+        release(desk)
 
 
 def test_search_for_filters_with_any_request_refused(world):
