@@ -175,6 +175,11 @@ def test_nothing_opened_later_takes_a_standard_number(world):
     daemon = Avahi(host)
     program = host.start(argv, user="mac")
     program.expect("ready", stream="stdout")
+
+    def asks():
+        return "by avahi-daemon" in host.run(["basilisk-tap", "status"], user="mac").stdout
+
+    wait_until(asks, what="its discovery")  # else the other one might be the one to link to
     other = Station(host)
     wait_until(lambda: "by another" in other.status()["discovery"], what="the link")
     daemon.stop()
