@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What it costs when there is more of it: peers, emulators, bytes in a frame, guests of a host."""
+import itertools
 import os
 import re
 import statistics
@@ -8,7 +9,7 @@ import time
 import helper
 import pairs
 from proc import wait_until
-from table import measured, number
+from table import measured
 from world import REFUSE
 
 PEERS = (1, 10, 100, 1000, 10000)
@@ -16,6 +17,8 @@ EMULATORS = (1, 2, 10, 25, 50)
 BYTES = (64, 256, 512, 1024, 1514)
 GUESTS = (1, 2, 4, 8, 16, 32)
 SLOTS = 16  # of each user
+LOOKS, CROWDS = 5, 3  # repetitions of what takes no turns with anything
+CROWD = itertools.count(1)
 
 
 def bench(world, table, seconds):
@@ -32,16 +35,22 @@ def bench(world, table, seconds):
 def grow_peers(world, table):
     program = pairs.build_inside(world, "peers", "peers.c")
     host = world.host("alone")
-    found = [host.run([program, str(count)]).stdout.split() for count in PEERS]
-    table.section("peers known", *PEERS)
-    table.row("look-up of one of 16 that are busy, ns", *(busy for busy, _, _ in found))
-    table.row("look-up of each in turn, ns", *(turn for _, turn, _ in found))
+    found = {count: [] for count in PEERS}
+    for _ in range(LOOKS):
+        for count in PEERS:
+            told = host.run([program, str(count)]).stdout.split()
+            found[count].append([float(word) for word in told])
+    busy, turn, size = ([[one[n] for one in found[count]] for count in PEERS] for n in range(3))
+    table.section(f"peers known, {LOOKS} rounds", *PEERS)
+    table.row("look-up of one of 16 that are busy, ns", *map(measured, busy))
+    table.row("look-up of each in turn, ns", *map(measured, turn))
     # below that it is less than the pages of memory it is in
-    sizes = [size if count >= 1000 else "" for count, (_, _, size) in zip(PEERS, found)]
+    sizes = [f"{max(one):.1f}" if count >= 1000 else "" for count, one in zip(PEERS, size)]
     table.row("bytes for each", *sizes)
     table.end()
-    table.bound("bytes for each of 10,000 peers", float(found[-1][2]), 128)
-    table.bound("a look-up among 10,000, beside one", float(found[-1][0]) / float(found[0][0]), 4)
+    table.bound("bytes for each of 10,000 peers", max(size[-1]), 128)
+    median = statistics.median
+    table.bound("a look-up among 10,000, beside one", median(busy[-1]) / median(busy[0]), 4)
 
 
 # ---- the length of frames
@@ -75,7 +84,7 @@ def grow_guests(world, table, seconds):
     first = helper.ask(desk, slot=0)
     pairs.echo(desk, program, f"fd:{first.fd}", pass_fds=(first.fd,))
     asker = pairs.Asker(machine, program, "card:nic", first.reply.mac.hex(), card)
-    others, cells = [], {"trip": [], "rate": [], "cast": [], "start": []}
+    others, cells = [], {"trip": [], "rate": [], "cast": []}
     for count in GUESTS:
         while len(others) < count - 1:
             user, slot = divmod(len(others) + 1, SLOTS)
@@ -83,14 +92,14 @@ def grow_guests(world, table, seconds):
             assert others[-1].status == 0, others[-1]
         for kind in ("trip", "rate", "cast"):
             some = [asker.ask(kind, 64, seconds / len(GUESTS) / 20) for _ in range(5)]
-            cells[kind].append(statistics.median(some))
+            cells[kind].append(some)
     helper.close(first)
     for other in others:
         helper.close(other)
-    table.section("guests of one host", *GUESTS)
-    table.row("round trip to one of them, µs", *map(number, cells["trip"]))
-    table.row("frames/s to it and back", *map(number, cells["rate"]))
-    table.row("a broadcast to all of them, µs", *map(number, cells["cast"]))
+    table.section("guests of one host, 5 rounds", *GUESTS)
+    table.row("round trip to one of them, µs", *map(measured, cells["trip"]))
+    table.row("frames/s to it and back", *map(measured, cells["rate"]))
+    table.row("a broadcast to all of them, µs", *map(measured, cells["cast"]))
     table.end()
 
 
@@ -111,9 +120,10 @@ def processor_ms(pid):
 
 
 def crowd(world, program, count):
-    """Seconds until all know all, kilobytes and milliseconds for each; on two hosts."""
+    """Seconds until all know all; of each, kilobytes and milliseconds; on two hosts."""
     lan = world.lan()
-    hosts = [world.host(f"{name}{count}", lan, policy=REFUSE) for name in ("attic", "cellar")]
+    names = (f"attic{next(CROWD)}", f"cellar{next(CROWD)}")
+    hosts = [world.host(name, lan, policy=REFUSE) for name in names]
     begin = time.monotonic()
     processes = []
     for one in range(count):
@@ -129,8 +139,8 @@ def crowd(world, program, count):
     lines = wait_until(told, 40, f"{count} to know each other", step=0.05)
     assert all(line[1] == "complete" for line in lines), "not all know all within 30 s"
     spent = max(float(line[2]) for line in lines) - begin
-    memory = statistics.median(private_kilobytes(p.pid) for p in processes)
-    processor = statistics.median(processor_ms(p.pid) for p in processes)
+    memory = [private_kilobytes(p.pid) for p in processes]
+    processor = [processor_ms(p.pid) for p in processes]
     for process in processes:
         process.kill()
     return spent, memory, processor
@@ -138,9 +148,15 @@ def crowd(world, program, count):
 
 def grow_emulators(world, table):
     program = pairs.build(world, "crowd", "../lib/crowd.c")
-    found = [crowd(world, program, count) for count in EMULATORS]
-    table.section("emulators on two hosts, peer to peer (stand-ins)", *EMULATORS)
-    table.row("from the first start until all know all, s", *(f"{s:.2f}" for s, _, _ in found))
-    table.row("private memory of each, all of the process, kB", *(f"{m:.0f}" for _, m, _ in found))
-    table.row("processor time of each until then, ms", *(f"{p:.1f}" for _, _, p in found))
+    spent, memory, processor = ([[] for _ in EMULATORS] for _ in range(3))
+    for _ in range(CROWDS):
+        for n, count in enumerate(EMULATORS):
+            seconds, kilobytes, ms = crowd(world, program, count)
+            spent[n].append(seconds)
+            memory[n] += kilobytes
+            processor[n] += ms
+    table.section(f"emulators on two hosts, peer to peer (stand-ins), {CROWDS} rounds", *EMULATORS)
+    table.row("from the first start until all know all, s", *map(measured, spent))
+    table.row("private memory of each, all of the process, kB", *map(measured, memory))
+    table.row("processor time of each until then, ms", *map(measured, processor))
     table.end()
