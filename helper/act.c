@@ -104,12 +104,16 @@ static int connect_tap(struct run *run, struct hub *hub)
 /* What was built may have been taken down meanwhile, by --release or with the card. */
 static bool is_standing(struct run *run, const struct hub *hub)
 {
-	struct link link;
+	struct link link = { .index = 0 };
 
 	if (!hub_stands(&run->route, hub))
 		return false;
 	if (hub->uplink && link_find(&run->route, NULL, hub->uplink, &link))
 		return false;
+	if (hub->flags & ~link.flags) { /* found there, and undone since: it is not there now */
+		run->plan.uplink.flags &= link.flags;
+		return false;
+	}
 	return link_find(&run->route, NULL, run->tap.index, &link) == 0 && (link.flags & IFF_UP);
 }
 
@@ -227,7 +231,8 @@ static int sweep_cards(struct run *run)
 
 /*
  * A helper that makes a TAP meanwhile either has it before the second look, which then stops us, or
- * finds the note gone when it has connected it, and connects it once more.
+ * sees that we are at it: before, and says that we are not, or when it has connected the TAP, and
+ * connects it once more.
  */
 static int release(struct run *run)
 {
@@ -237,16 +242,17 @@ static int release(struct run *run)
 
 	if (check_unused(run) || hub_find(nl, run->host, &hub, &run->outcome))
 		return -1;
-	hub.releasing = true;
 	if (hub.index)
-		err = hub_note(nl, &hub);
+		err = hub_set_releasing(nl, &hub, true);
 	if (err == -ENODEV) /* another release was faster */
 		err = 0;
 	if (!err && check_unused(run)) {
-		hub.releasing = false;
-		hub_note(nl, &hub);
+		hub_set_releasing(nl, &hub, false);
 		return -1;
 	}
+	/* anew: of one who came and went before our note, all that he did is remembered now */
+	if (!err && hub_find(nl, run->host, &hub, &run->outcome))
+		return -1;
 	if (!err)
 		err = hub_release(nl, run->host, &hub);
 	if (err == -EBUSY)

@@ -14,19 +14,14 @@
 #include "patch_port.h"
 #include "wiring.h"
 
-int hub_note(struct nl *nl, struct hub *hub)
+/* Notes what it is connected to. 0 or a negative errno. */
+static int note(struct nl *nl, struct hub *hub)
 {
 	char alias[LINK_ALIAS_SIZE];
-	/*
-	 * As it is now, not as it was found before there was a TAP: a release that has begun since
-	 * gives way when its note has gone, and one that begins later sees the TAP.
-	 */
-	int err = link_find(nl, NULL, hub->index, &hub->near);
 
-	snprintf(alias, sizeof(alias),
-		 HUB_ALIAS " host=%u attach=%d uplink=%d asked=%d releasing=%d", hub->host,
-		 hub->attach, hub->uplink, hub->asked, hub->releasing);
-	return err ? err : link_ensure(nl, &hub->near, &(struct link_change){ .alias = alias });
+	snprintf(alias, sizeof(alias), HUB_ALIAS " host=%u attach=%d uplink=%d asked=%d", hub->host,
+		 hub->attach, hub->uplink, hub->asked);
+	return link_ensure(nl, &hub->near, &(struct link_change){ .alias = alias });
 }
 
 int hub_remember(struct nl *nl, struct hub *hub, unsigned int did)
@@ -35,6 +30,16 @@ int hub_remember(struct nl *nl, struct hub *hub, unsigned int did)
 
 	hub->done |= did;
 	return tc_ensure(nl, &memory);
+}
+
+int hub_set_releasing(struct nl *nl, struct hub *hub, bool releasing)
+{
+	int err;
+
+	if (!releasing)
+		return tc_remove(nl, wiring_memory(hub->index, HUB_RELEASING).place);
+	err = tc_ensure_clsact(nl, hub->index); /* it may be half made */
+	return err ? err : hub_remember(nl, hub, HUB_RELEASING);
 }
 
 static int forget_all(struct nl *nl, struct hub *hub)
@@ -94,7 +99,6 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	hub->attach = plan->attach;
 	hub->host = host;
 	hub->asked = plan->asked;
-	hub->releasing = false;
 	hub->uplink = plan->uplink.index;
 	wiring_switch(&filters, hub, &plan->uplink.mac, serve);
 	if (!err)
@@ -104,7 +108,9 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	if (!err)
 		err = tc_each_of(nl, &filters, tc_ensure);
 	if (!err)
-		err = hub_note(nl, hub);
+		err = note(nl, hub);
+	if (!err) /* a release that has begun gives way; one that begins later sees our TAP */
+		err = hub_set_releasing(nl, hub, false);
 	if (!err)
 		err = link_up(nl, &hub->near);
 	return err ? err : link_up(nl, &hub->far);

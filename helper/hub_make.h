@@ -33,11 +33,11 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 /* Remembers something done to the NIC, before it is done. 0 or a negative errno. */
 int hub_remember(struct nl *nl, struct hub *hub, unsigned int did);
 
-/* Notes what it is connected to. 0 or a negative errno. */
-int hub_note(struct nl *nl, struct hub *hub);
+/* Tells all others that it is being taken down, or no longer. 0 or a negative errno. */
+int hub_set_releasing(struct nl *nl, struct hub *hub, bool releasing);
 
 /*
- * Removes everything but TAPs, the NIC's side first. @hub was noted with .releasing. 0, -EBUSY
+ * Removes everything but TAPs, the NIC's side first, which hub_set_releasing() has told. 0, -EBUSY
  * where another helper builds it anew meanwhile, or another negative errno.
  */
 int hub_release(struct nl *nl, uint32_t host, const struct hub *hub);

@@ -38,6 +38,7 @@ static int set_flag(struct nl *nl, struct hub *hub, const struct link *uplink, u
 {
 	int err;
 
+	hub->flags |= flag;
 	if (uplink->flags & flag)
 		return 0;
 	err = hub_remember(nl, hub, did);

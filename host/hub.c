@@ -39,7 +39,22 @@ static void read_note(const struct link *near, uint32_t host, struct hub *hub)
 		hub->attach = hub_noted(near->alias, " attach=");
 	hub->uplink = (int)hub_noted(near->alias, " uplink=");
 	hub->asked = hub_noted(near->alias, " asked=");
-	hub->releasing = hub_noted(near->alias, " releasing=");
+}
+
+static int collect(const struct tc_place *place, void *user)
+{
+	*(unsigned int *)user |= place->preference;
+	return 0;
+}
+
+static int read_memory(struct nl *nl, struct hub *hub)
+{
+	unsigned int found = 0;
+	int err = tc_each(nl, hub->index, TC_EGRESS, collect, &found);
+
+	hub->done = found & HUB_DID_ALL;
+	hub->releasing = found & HUB_RELEASING;
+	return err;
 }
 
 bool hub_stands(struct nl *nl, const struct hub *hub)
@@ -50,7 +65,7 @@ bool hub_stands(struct nl *nl, const struct hub *hub)
 		return false;
 	read_note(&now.near, hub->host, &now);
 	return now.index == hub->index && now.attach == hub->attach && now.uplink == hub->uplink &&
-	       !now.releasing;
+	       read_memory(nl, &now) == 0 && !now.releasing;
 }
 
 /* Ours has the address that btlan wears; or another one now, and still our filter. */
@@ -74,12 +89,14 @@ int hub_has_card(struct nl *nl, const struct hub *hub)
 
 int hub_check_releasing(struct nl *nl, const struct hub *hub)
 {
-	struct link near;
-	int err = link_find(nl, NULL, hub->index, &near);
+	struct hub now = { .index = hub->index };
+	int err = read_memory(nl, &now);
 
+	if (!err && !now.releasing) /* or it has gone, and its memory with it */
+		err = link_find(nl, NULL, hub->index, &now.near);
 	if (err)
 		return err == -ENODEV ? 0 : err;
-	return hub_noted(near.alias, " releasing=") ? 0 : -EBUSY;
+	return now.releasing ? 0 : -EBUSY;
 }
 
 bool hub_has_note(const struct link *link)
@@ -118,12 +135,6 @@ static int find_pair(struct nl *nl, struct link *near, struct link *far)
 	return -EXDEV;
 }
 
-static int collect_done(const struct tc_place *place, void *user)
-{
-	*(unsigned int *)user |= place->preference & HUB_DID_ALL;
-	return 0;
-}
-
 int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome)
 {
 	int err;
@@ -139,7 +150,7 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 		return -1;
 	read_note(&hub->near, host, hub);
 	hub->lan = hub->far.index;
-	err = tc_each(nl, hub->index, TC_EGRESS, collect_done, &hub->done);
+	err = read_memory(nl, hub);
 	return outcome_set_errno(outcome, err, "reading %s", HUB_NAME);
 }
 

@@ -20,14 +20,16 @@
 /*
  * What was done to the NIC because it was not so before, and to bthub once for all. Each is
  * remembered by a filter on bthub that does nothing, its preference being the number: set without
- * being read, unset by release alone.
+ * what else is noted being read and written again, and unset by release alone.
  */
 enum {
 	HUB_DID_CLSACT = 1,
 	HUB_DID_ALLMULTI = 2,
 	HUB_DID_PROMISC = 4,
 	HUB_DID_FINISH = 8,
-	HUB_DID_ALL = 15
+	HUB_DID_ALL = 15,
+	/* set by a release, unset by whoever builds all the same */
+	HUB_RELEASING = 16
 };
 
 /* What stands; noted on bthub, in its alias and as above: the only memory between two runs. */
@@ -37,6 +39,7 @@ struct hub {
 	enum attach attach; /* ATTACH_NO: not connected to anything yet */
 	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
 	unsigned int done;  /* HUB_DID_…: what release has to undo on the NIC */
+	unsigned int flags; /* IFF_… that the NIC has to have; known once it is connected */
 	bool asked;	    /* a caller asked for this bridge by name */
 	bool releasing;	    /* somebody is taking it down: what is built now may go at once */
 	/* bthub and btlan, as they were found */

@@ -6,9 +6,13 @@ told of a TAP has one that works, and in the end one --release leaves the host a
 import os
 
 import helper
+from desk import is_releasing
 from netstate import NEWLINK
 from stand import ATTACH, RELEASE, Stand
 from tracer import At, Tracer
+
+ROUTE = 4  # its netlink socket: helper/early.h
+NEWTFILTER = 44  # <linux/rtnetlink.h>
 
 
 def whole_run(tracer, argv):
@@ -95,9 +99,9 @@ def attach_past(world, attachment, then):
     with Stand(world, attachment) as stand:
         close(stand.attach().fd)
         calls = whole_run(stand.root, RELEASE)
-        # when it has noted that it takes all down it reads that, and looks for TAPs once more
-        noted = next(i for i, call in enumerate(calls) if call.nl_type == NEWLINK)
-        looks = [i for i, call in enumerate(calls) if call.nl_type and i > noted][1]
+        # when it has noted that it takes all down it looks for TAPs once more
+        noted = first_of(calls, NEWTFILTER)
+        looks = [i for i, call in enumerate(calls) if call.nl_type and i > noted][0]
         for index in acting(calls):
             what = f"release stopped at {index}, then {then}"
             close(stand.attach().fd)
@@ -109,7 +113,7 @@ def attach_past(world, attachment, then):
             stand.probe()
             if index <= looks and released.signal is None:  # it has seen the TAP, and cut nobody off
                 assert released.status == helper.CODES["in-use"], (what, released)
-                assert "releasing=0" in stand.note(), (what, stand.note())
+                assert not is_releasing(stand.desk), what
             if end.status == 0 and "bthub" not in stand.desk.links():
                 # a release that was under way when there was no TAP yet has cut this one off, as
                 # its library sees by this, and asks for
@@ -118,6 +122,32 @@ def attach_past(world, attachment, then):
                 assert repaired.status == 0 and repaired.fd is None, (what, repaired)
             close(finish(stand, end, what, "system"))
             stand.check_released(what)
+
+
+def first_of(calls, nl_type):
+    return next(i for i, call in enumerate(calls) if (call.fd, call.nl_type) == (ROUTE, nl_type))
+
+
+def release_past_first_attach(world, attachment):
+    """A --release has looked at a pair with which nothing was done yet, and stops; one attaches, which
+    changes the card, and is gone again; what is undone then is all."""
+    with Stand(world, attachment) as stand:
+        made = first_of(whole_run(stand.user, ATTACH), NEWLINK)
+        stand.release()
+
+        def begin():
+            stop_at(stand.user, made + 1, ATTACH)
+            close(stand.user.kill().fd)
+            assert "bthub" in stand.desk.links()
+
+        begin()
+        noted = first_of(whole_run(stand.root, RELEASE), NEWTFILTER)
+        begin()
+        stop_at(stand.root, noted, RELEASE)
+        close(stand.attach().fd)
+        end = stand.root.go()
+        assert end.status == 0, end
+        stand.check_released("the release that had looked too early")
 
 
 def release_past_release(world, attachment):

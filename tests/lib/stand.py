@@ -165,10 +165,6 @@ class Stand:
             lines.append(re.sub("^(filter bthub in 1[01]) (?![01] )[0-9a-f]+ ", r"\1 gone ", line))
         return sorted(lines)
 
-    def note(self):
-        """What the helper has noted on bthub, its only memory."""
-        return self.desk.inside(lambda: open("/sys/class/net/bthub/ifalias").read())
-
     # ---- the guest
     def check_guest(self, end):
         """The descriptor is a TAP through which frames go to and fro, or at least out where this

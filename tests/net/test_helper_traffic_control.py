@@ -116,7 +116,7 @@ def test_anything_of_the_pair_that_was_changed_is_put_right(world):
     guest = Guest(desk)
     right = ends(desk)
     alias = right["bthub"][3]
-    other = alias.replace("releasing=0", "releasing=1")
+    other = alias.replace("asked=0", "asked=1")
     assert other != alias, alias
     changes = ["dev btlan address 02:00:00:00:00:99", f"dev bthub alias '{other}'"]
     for end in right:
