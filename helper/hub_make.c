@@ -78,18 +78,11 @@ static int link_up(struct nl *nl, struct link *link)
 	return link_ensure(nl, link, &(struct link_change){ .flags = IFF_UP, .mask = IFF_UP });
 }
 
-/* What this attachment has no use for went with the one before. */
-static int ensure_present(struct nl *nl, const struct tc_filter *filter)
-{
-	return filter->absent ? 0 : tc_ensure(nl, filter);
-}
-
 static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool serve, struct hub *hub)
 {
 	/* in a bridge, a port's low address would become the bridge's; as the far end of the NIC,
 	 * btlan wears its address, so that the kernel takes what is sent to the host for its own */
 	struct mac lan = mac_of_tap(mac_make(host, 0, 0));
-	const bool same = hub->attach == plan->attach;
 	struct tc_filters filters;
 	int err = 0;
 
@@ -113,7 +106,7 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	if (!err)
 		err = prepare_end(nl, &hub->far, &lan);
 	if (!err)
-		err = tc_each_of(nl, &filters, same ? ensure_present : tc_ensure);
+		err = tc_each_of(nl, &filters, tc_ensure);
 	if (!err)
 		err = note(nl, hub);
 	if (!err) /* a release that has begun gives way; one that begins later sees our TAP */
