@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hub_make.c: see hub_make.h. Dead ends come first, ways afterwards, links up
- * last, so that a helper killed between any two steps leaves nothing that carries a frame where
- * it does not belong. No TAP is ever a bridge port.
+ * hub_make.c: see hub_make.h. Dead ends come first, ways afterwards, links up last, so that a
+ * helper killed between any two steps leaves nothing that carries a frame where it does not belong.
+ * No TAP is ever a bridge port.
  */
 #include "hub_make.h"
 
@@ -100,6 +100,7 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	hub->host = host;
 	hub->asked = plan->asked;
 	hub->uplink = plan->uplink.index;
+	hub->flags = 0; /* an uplink that was given up asks for none */
 	wiring_switch(&filters, hub, &plan->uplink.mac, serve);
 	if (!err)
 		err = prepare_end(nl, &hub->near, NULL);

@@ -11,7 +11,7 @@ import time
 from case import limit
 from desk import check_reaches, release, say_releasing, tc, two, unchanged
 from guest import Guest
-from helper import CODES, HELPER, NAMES, ask, close, refused, taps
+from helper import CODES, HELPER, NAMES, ask, close, parse_reply, refused, taps
 from netstate import NetState, difference
 from proc import wait_until
 from stand import ATTACH, RELEASE, Stand
@@ -110,6 +110,21 @@ def test_what_is_changed_again_and_again_is_given_up(world):
                 break
         assert NAMES[event.status] == "system" and event.fd is None, event
         assert b"changed while it was made" in event.message, event
+        stand.check_released("all")
+
+
+def test_card_that_takes_no_flag_is_done_without(world):
+    with Stand(world, "patch") as stand:
+        end = run(stand.user, ATTACH)
+        os.close(end.fd)
+        stand.check_released("a run with nothing wrong")
+        accepted = requests_of(end.calls, RTM_NEWNEIGH)[0]
+        flags = next(i for i in requests_of(end.calls, RTM_NEWLINK) if i > accepted)
+        stand.user.start(*ATTACH)
+        assert isinstance(stand.user.to(flags), At)
+        end = stand.user.refuse(errno.EINVAL)
+        assert end.status == 0 and parse_reply(end.message).attach == "none", end
+        os.close(end.fd)
         stand.check_released("all")
 
 

@@ -60,6 +60,7 @@ static void check_action(const struct tc_filter *filter, size_t n, enum tc_kind 
 
 static void make_switch(enum attach attach)
 {
+	const struct mac guests = mac_make(HOST, 0, 0);
 	const struct hub hub = hub_by(attach);
 
 	wiring_switch(&filters, &hub, &card, false);
@@ -67,6 +68,8 @@ static void make_switch(enum attach attach)
 	ck_assert_uint_eq(filters.count, 6);
 	ck_assert_int_eq(there(LAN, TC_INGRESS, 10)->program, PROGRAM_GUARD);
 	check_action(at(LAN, TC_INGRESS, 11), 0, TC_REDIRECT, LAN, TC_EGRESS);
+	ck_assert(mac_equal(&at(LAN, TC_INGRESS, 10)->mac, &guests));
+	ck_assert(mac_equal(&at(LAN, TC_INGRESS, 11)->mac, &guests));
 }
 
 START_TEST(test_switch_of_the_patch_port_leads_to_guests_host_and_lan)
@@ -137,10 +140,13 @@ END_TEST
 
 START_TEST(test_card_shares_its_frames_in_both_directions_or_its_own_alone)
 {
+	const struct mac guests = mac_make(HOST, 0, 0);
 	struct hub hub = hub_by(ATTACH_PATCH);
 
 	wiring_card(&filters, &hub);
 	ck_assert_uint_eq(filters.count, 4);
+	for (size_t i = 0; i < filters.count; i++)
+		ck_assert(mac_equal(&filters.filter[i].mac, &guests));
 	/* by which a card is known for ours, and clsact for there: first put, last removed */
 	ck_assert(filters.filter[0].place.direction == TC_EGRESS);
 	for (enum tc_direction d = TC_INGRESS; d <= TC_EGRESS; d++) {
