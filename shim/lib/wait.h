@@ -17,7 +17,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum source { SOURCE_TAP, SOURCE_TUNNEL, SOURCE_FAST, SOURCES };
+/*
+ * In the order in which the kernel looks at them. Once it has found one that has something it does
+ * not prepare to wait for those after it, which is 90 ns for each: so who brings most comes first.
+ */
+enum source { SOURCE_FAST, SOURCE_TAP, SOURCE_TUNNEL, SOURCES };
 
 /* Part of the device. */
 struct wait {
