@@ -469,6 +469,7 @@ def test_card_that_was_taken_out_of_our_bridge_is_its_owners_again(world):
     assert desk.run("ip link show spare up".split()).stdout
     desk.ip("link set spare nomaster", "addr add 10.77.0.1/24 dev spare")
     with NetState(desk) as net:
+        net.settle("spare")
         before = [line for line in net.snapshot() if " spare " in line]
         release(desk)
         after = [line for line in net.snapshot() if " spare " in line]
