@@ -96,10 +96,11 @@ $(B)/gen/filter-program.h: $(B)/filter-gen
 $(B)/helper/filter.o: $(B)/gen/filter-program.h
 
 # So are the programs of the patch port.
-$(B)/program-gen: host/gen/program-gen.c
-	@mkdir -p $(@D)
+PROGRAM_GEN := $(patsubst %.c,$(B)/%.o,$(wildcard host/gen/*.c))
+$(PROGRAM_GEN): ALL_CFLAGS += -Ihost
+$(B)/program-gen: $(PROGRAM_GEN)
 	$(say) LD $@
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iproto -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -pie -o $@ $^
 $(B)/gen/programs.h: $(B)/program-gen
 	@mkdir -p $(@D)
 	$(Q)$(B)/program-gen > $@.new && mv $@.new $@
@@ -203,5 +204,5 @@ uninstall:
 
 .PHONY: all unit clean help install uninstall
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(PROTO) $(HOST) $(HELPER) $(REPORT) $(LIB) $(PRELOAD) $(CLI)) \
+-include $(patsubst %.o,%.d,$(PROTO) $(HOST) $(PROGRAM_GEN) $(HELPER) $(REPORT) $(LIB) $(PRELOAD) $(CLI)) \
 	$(patsubst tests/%.c,$(B)/tests/%.d,$(wildcard tests/unit/*.c))

@@ -7,8 +7,6 @@
 
 #include "bytes.h"
 
-enum { PATCH_MAC_HIGH = 1, PATCH_MAC_LOW = 2 }; /* as in gen/program-gen.c */
-
 static const struct program programs[PROGRAM_COUNT] = {
 #include "programs.h"
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * program.h: the classic BPF programs of the patch port, as cls_bpf runs them. They are made at
- * build time by gen/program-gen.c; what each looks at stands there.
+ * build time by gen/; what each looks at stands there.
  *
  * Those above PROGRAM_DROP answer "match" or "no match" for a filter with actions. The others are
  * verdicts: they say what is done with the frame (TC_ACT_SHOT, _OK, _UNSPEC; direct action).
@@ -36,12 +36,15 @@ enum program_name {
 	PROGRAM_COUNT
 };
 
+/* What is put in the place of an instruction's constant. */
+enum program_patch { PATCH_NOTHING, PATCH_MAC_HIGH, PATCH_MAC_LOW };
+
 /* Owned by whoever declared it. */
 struct program {
 	bool direct; /* a verdict */
 	uint16_t len;
 	struct sock_filter code[PROGRAM_MAX];
-	uint8_t patch[PROGRAM_MAX];
+	uint8_t patch[PROGRAM_MAX]; /* enum program_patch */
 };
 
 /* The program with @mac in its places; PROGRAM_…GUEST, …GROUP and …GUARD take any guest's. */
