@@ -319,7 +319,7 @@ static void find_role(struct role *r)
 	}
 	error = speak(r);
 	if (error < 0)
-		say(r, strerror(-error));
+		say(r, strerrordesc_np(-error));
 }
 
 static void on_again(AvahiTimeout *timeout, void *user)
