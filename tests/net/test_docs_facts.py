@@ -144,6 +144,15 @@ def test_policies_that_are_shown_are_valid(world):
     assert page <= keywords, page - keywords
 
 
+def test_bugs_that_fuzzers_found_have_the_tests_that_are_named(world):
+    rows = [row.split(" | ") for row in read("tests/fuzz/bugs").splitlines() if row[:1] not in "#"]
+    assert len(rows) > 5, rows
+    for target, _, named in rows:
+        path, _, test = named.partition("::")
+        assert os.path.exists(os.path.join(TREE, f"tests/fuzz/fuzz_{target}.c")), target
+        assert re.search(rf"^(START_TEST\(|def ){test}\(?[)w]", read(path), re.M), named
+
+
 def test_table_of_modes_is_what_the_stands_are_held_to(world):
     """tests/lib/stand.py has whom each attachment reaches, and many tests try it."""
     readme = read("README.md")

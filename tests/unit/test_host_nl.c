@@ -74,7 +74,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("helper_nl");
+	Suite *suite = suite_create("host_nl");
 	TCase *cases = tcase_create("nl");
 
 	tcase_add_test(cases, test_an_errors_number_comes_back_negative_whatever_was_answered);
