@@ -194,7 +194,7 @@ static void start_core(struct network *n)
 	if (error == -ELIBACC)
 		say(n, "no discovery: %s", "libavahi-core is not installed");
 	else if (error < 0)
-		say(n, "no discovery: %s", strerror(-error));
+		say(n, "no discovery: %s", strerrordesc_np(-error));
 }
 
 static void on_absent(void *user, const char *why)
