@@ -93,6 +93,13 @@ static bool is_ethernet(const struct link *link)
 	return link->hardware == ARPHRD_ETHER && !(link->flags & IFF_LOOPBACK);
 }
 
+/* A device of the helper's: attached to itself, the hub would send its frames round for ever. */
+static bool is_own(const struct link *link)
+{
+	return hub_has_note(link) || strcmp(link->name, HUB_NAME) == 0 ||
+	       strcmp(link->name, HUB_LAN_NAME) == 0;
+}
+
 /*
  * What may be chosen without being named: hardware, or what stands for it; not the Ethernet of a
  * VPN (kinds tun, vxlan, gretap, …), which also can have the default route.
@@ -240,14 +247,23 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	return 0;
 }
 
-/* 'attach bridge' gives a card away as a whole, so it must be one that nobody uses. */
-static int plan_bridge(struct nl *route, struct nl *generic, struct plan *plan,
-		       struct outcome *outcome)
+/*
+ * 'attach bridge' gives a card away as a whole, so it must be one that nobody uses, and one that
+ * was named: a card that waits for its first address, at boot or after its cable was out, looks
+ * just as spare.
+ */
+static int plan_bridge(struct nl *route, struct nl *generic, const struct policy *policy,
+		       struct plan *plan, struct outcome *outcome)
 {
 	const struct link *up = &plan->uplink;
 	struct link master = { .index = 0 };
 	int used = link_has_address(route, up->index, 0);
 
+	if (!policy->uplink[0])
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
+				   "'attach bridge' in %s needs an 'uplink' line that names the "
+				   "spare card",
+				   POLICY_FILE);
 	if (used > 0)
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT,
 				   "'attach bridge' in %s is for a spare "
@@ -284,7 +300,7 @@ static int plan_named(struct nl *route, struct nl *generic, const struct policy 
 				   "there is none",
 				   attach_name(wanted), POLICY_FILE);
 	if (wanted == ATTACH_BRIDGE)
-		return plan_bridge(route, generic, plan, outcome);
+		return plan_bridge(route, generic, policy, plan, outcome);
 	if (plan_auto(route, generic, policy, plan, outcome))
 		return -1;
 	if (plan->attach != ATTACH_PATCH)
@@ -317,6 +333,9 @@ int uplink_plan(struct nl *route, struct nl *generic, const struct policy *polic
 		return -1;
 	if (plan->uplink.index && !is_ethernet(&plan->uplink))
 		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is no Ethernet interface",
+				   plan->uplink.name);
+	if (policy->uplink[0] && is_own(&plan->uplink))
+		return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "%s is a device of the helper's",
 				   plan->uplink.name);
 	snprintf(plan->chosen, sizeof(plan->chosen), "%s", plan->uplink.index ? why : "");
 	return policy->attach_auto ? plan_auto(route, generic, policy, plan, outcome) :

@@ -122,7 +122,7 @@ def uplink_is_missing(host):
 
 @ends("uplink-unfit", "nic has addresses", "name another 'uplink' or 'attach'")
 def uplink_is_in_use(host):
-    host.policy(ALLOW + "attach bridge\n")
+    host.policy(ALLOW + "attach bridge\nuplink nic\n")
     return asked(host)
 
 

@@ -8,6 +8,7 @@ import socket
 
 from desk import check_ip, check_reaches, release, repair, tc, two, unchanged
 from guest import Guest
+from helper import ask, refused
 from netstate import NetState, difference
 from proc import wait_until
 from wire import BROADCAST, Wire
@@ -75,6 +76,35 @@ def test_card_that_keeps_no_list_of_addresses_takes_everything_while_it_is_neede
         guest.close()
         release(desk)
         assert not flags()
+
+
+def test_uplink_that_the_helper_has_made_is_refused(world):
+    """Attached to itself, the hub would send its own frames round for ever."""
+    machine, desk = two(world)
+    guest = Guest(desk)
+    with Wire(machine) as lan, Wire(desk) as host:
+        for name in ("bthub", "btlan", guest.card):
+            desk.policy(ALLOW + f"uplink {name}\n")
+            line = refused(ask(desk, slot=1), "uplink-unfit")
+            assert f"{name} is a device of the helper's" in line, line
+            check_reaches(guest, lan, host)
+    guest.close()
+    desk.policy(ALLOW)
+    release(desk)
+
+
+def test_card_that_waits_for_its_address_is_spare_for_a_bridge_only_if_it_is_named(world):
+    """At boot, and after its cable was out, the machine's only card has none either."""
+    lan = world.lan()
+    desk = world.host("desk", policy=ALLOW + "attach bridge\n")
+    desk.plug(lan, address=0)
+    with unchanged(desk):
+        line = refused(ask(desk), "uplink-unfit")
+        assert "'uplink' line" in line, line
+    desk.policy(ALLOW + "attach bridge\nuplink nic\n")
+    with Guest(desk) as guest:
+        assert guest.reply.attach == "bridge", guest.reply
+    release(desk)
 
 
 # ---- the card changes

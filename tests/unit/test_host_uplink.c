@@ -5,6 +5,7 @@
  */
 #include <linux/nl80211.h>
 
+#include "hub.h"
 #include "kernel.h"
 #include "uplink.h"
 
@@ -296,6 +297,23 @@ static void tell_port(const char *kind_of_master, const char *master)
 	tell_route(ETH, 0);
 }
 
+START_TEST(test_device_of_the_helpers_is_not_the_uplink)
+{
+	static const char *const names[] = { HUB_NAME, HUB_LAN_NAME, "eth0" };
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct nlmsghdr *link;
+
+		have();
+		strcpy(policy.uplink, names[i]);
+		link = tell_card(ETH, names[i], true);
+		if (i == 2)
+			mnl_attr_put_strz(link, IFLA_IFALIAS, HUB_ALIAS " uid=7 slot=0 pid=1");
+		check_refused(OUTCOME_UPLINK_UNFIT, "is a device of the helper's");
+	}
+}
+END_TEST
+
 START_TEST(test_part_of_a_bond_or_team_is_not_the_uplink)
 {
 	tell_port("bond", "bond0");
@@ -422,6 +440,9 @@ START_TEST(test_card_for_a_bridge_must_be_spare)
 	tell_wireless(0);
 	check_refused(OUTCOME_UPLINK_UNFIT, "eth0 is wireless");
 	have_spare(NULL);
+	policy.uplink[0] = '\0'; /* it may wait for its first address */
+	check_refused(OUTCOME_UPLINK_UNFIT, "needs an 'uplink' line");
+	have_spare(NULL);
 	kernel_refuse(RTM_GETADDR, -EPERM);
 	check_refused(OUTCOME_SYSTEM, "the addresses of eth0: Operation not permitted");
 }
@@ -440,6 +461,7 @@ int main(void)
 		test_idle_card_is_hardware_with_a_carrier_or_what_stands_for_it,
 		test_tunnel_with_the_default_route_is_no_card,
 		test_uplink_that_is_named_must_be_there_and_be_ethernet,
+		test_device_of_the_helpers_is_not_the_uplink,
 		test_part_of_a_bond_or_team_is_not_the_uplink,
 		test_port_of_a_bridge_joins_where_a_line_allows_it,
 		test_bridge_that_is_named_must_be_one_that_a_line_names,
