@@ -257,6 +257,10 @@ static int release(struct run *run)
 		err = hub_release(nl, run->host, &hub);
 	if (err == -EBUSY)
 		return give_way(run);
+	if (err == -EAGAIN) /* its note stands until it is gone */
+		return outcome_set(&run->outcome, OUTCOME_SYSTEM,
+				   "somebody keeps the card's clsact in use by asking for its "
+				   "filters: try again when that is over");
 	if (!err)
 		err = sweep_cards(run);
 	return outcome_set_errno(&run->outcome, err, "releasing");

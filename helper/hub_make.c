@@ -93,7 +93,8 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 		err = hub_has_card(nl, hub);
 		if (err > 0)
 			err = patch_port_disconnect(nl, hub);
-		if (!err)
+		/* an empty clsact stays, rather than that a stranger could keep everyone off */
+		if (!err || err == -EAGAIN)
 			err = forget_all(nl, hub);
 	}
 	hub->attach = plan->attach;

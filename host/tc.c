@@ -14,6 +14,8 @@
 #include <linux/tc_act/tc_mirred.h>
 #include <string.h>
 
+#define REMOVE_TRIES 100
+
 struct tc_walk {
 	tc_each_fn *each;
 	void *user;
@@ -332,7 +334,7 @@ static int any_filter(const struct tc_place *place, void *user)
 	return 1;
 }
 
-int tc_remove_empty_clsact(struct nl *nl, int index)
+static int try_remove_empty_clsact(struct nl *nl, int index)
 {
 	struct tc_qdiscs found = { .index = index };
 	int err = look_at_qdiscs(nl, &found);
@@ -342,4 +344,17 @@ int tc_remove_empty_clsact(struct nl *nl, int index)
 	if (err < 0)
 		return err;
 	return err || !found.clsact ? 0 : ask_clsact(nl, index, RTM_DELQDISC, 0);
+}
+
+/*
+ * Who asks for a filter of the card's, as anybody may, keeps its clsact in use until he has the
+ * answer; and who does nothing else, with several processes, nearly always: so not for ever.
+ */
+int tc_remove_empty_clsact(struct nl *nl, int index)
+{
+	int err = -EBUSY;
+
+	for (int tries = 0; err == -EBUSY && tries < REMOVE_TRIES; tries++)
+		err = try_remove_empty_clsact(nl, index);
+	return err == -EBUSY ? -EAGAIN : err;
 }

@@ -89,7 +89,10 @@ int tc_each(struct nl *nl, int index, enum tc_direction direction, tc_each_fn *e
 /* Lists the interfaces that have clsact, up to @max of them. How many, or a negative errno. */
 int tc_list_clsact(struct nl *nl, int *list, size_t max);
 
-/* Removes clsact if it holds no filter at all, anybody's. 0 also where there is none. */
+/*
+ * Removes clsact if it holds no filter at all, anybody's. 0 also where there is none; -EAGAIN where
+ * somebody keeps it in use; or another negative errno.
+ */
 int tc_remove_empty_clsact(struct nl *nl, int index);
 
 #endif

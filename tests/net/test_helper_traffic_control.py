@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What stands as it should is left alone; anything else is put right by the next run."""
+import contextlib
 import json
+import os
+import signal
+import socket
 import struct
 
-from desk import release, repair, tc, two
+import starter
+from desk import release, repair, tc, two, unchanged
 from guest import Guest
+from helper import CODES, HELPER, taps
 from netstate import NetState
+from proc import wait_until
+from world import ALLOW
 
 WAYS = {"in": "ingress", "out": "egress"}
 
@@ -128,4 +136,66 @@ def test_anything_of_the_pair_that_was_changed_is_put_right(world):
         assert answer.status == 0, (change, answer)
         assert ends(desk) == right, (change, ends(desk))
     guest.close()
+    release(desk)
+
+
+RTM_GETTFILTER, NLM_F_REQUEST, TCA_KIND = 46, 1, 1
+INGRESS, ETH_P_ALL = 0xFFFFFFF2, 0x0300
+
+
+@contextlib.contextmanager
+def asking_for_filters(host, card, processes, user="guest"):
+    """Somebody without any privilege asks for a filter of the card, as fast as he can."""
+    index = host.inside(lambda: socket.if_nametoindex(card))
+    place = struct.pack("=BxxxiIII", 0, index, 1, INGRESS, 24700 << 16 | ETH_P_ALL)
+    body = place + struct.pack("=HH4s", 8, TCA_KIND, b"bpf")
+    request = struct.pack("=IHHII", 16 + len(body), RTM_GETTFILTER, NLM_F_REQUEST, 1, 0) + body
+    children = []
+    try:
+        for _ in range(processes):
+            child = os.fork()
+            if child == 0:
+                with contextlib.suppress(BaseException):
+                    starter.enter(host)
+                    starter.become(host.identity(user))
+                    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+                        while True:
+                            sock.send(request)
+                            sock.recv(65536)
+                os._exit(1)
+            children.append(child)
+        yield
+        ended = [child for child in children if os.waitpid(child, os.WNOHANG)[0]]
+        assert not ended, "nobody asked any more"
+    finally:
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+
+def test_who_asks_for_filters_all_the_time_blocks_nobody(world):
+    """Each who asks keeps clsact in use until he has his answer, and the kernel then refuses to remove
+    it.  A release may have to be tried again when that is over, and says so; a start goes on."""
+    _, desk = two(world, policy=ALLOW + "uplink nic\n")
+    spare = world.lan()
+    desk.plug(spare, "spare", address=0)
+    said = "basilisk-tap-helper: somebody keeps the card's clsact in use"
+    with unchanged(desk, ("nic", "spare")):
+        with asking_for_filters(desk, "nic", 4):
+            for _ in range(20):
+                Guest(desk).close()
+                wait_until(lambda: not taps(desk), what="the end of the TAP")
+                done = desk.run([HELPER, "--release"])
+                busy = done.returncode == CODES["system"] and done.stderr.startswith(said)
+                assert done.returncode == 0 or busy, done
+        Guest(desk).close()
+        release(desk)
+    with asking_for_filters(desk, "nic", 4):
+        for card in ("nic", "spare") * 5:
+            desk.policy(ALLOW + f"uplink {card}\n")
+            guest = Guest(desk)
+            assert guest.reply.uplink == card, guest.reply
+            guest.close()
     release(desk)

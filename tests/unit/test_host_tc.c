@@ -293,6 +293,11 @@ START_TEST(test_only_an_empty_clsact_is_removed)
 	ck_assert_uint_eq(kernel.asked[RTM_DELQDISC], 1);
 	kernel_refuse(RTM_GETQDISC, -EIO);
 	ck_assert_int_eq(tc_remove_empty_clsact(&kernel_nl, CARD), -EIO);
+	kernel_reset(); /* somebody keeps asking for filters: not for ever, and not as -EBUSY */
+	kernel_qdisc(CARD, TC_H_CLSACT, "clsact");
+	kernel_refuse(RTM_DELQDISC, -EBUSY);
+	ck_assert_int_eq(tc_remove_empty_clsact(&kernel_nl, CARD), -EAGAIN);
+	ck_assert_uint_gt(kernel.asked[RTM_DELQDISC], 1);
 }
 END_TEST
 
