@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 {
 	static const struct trap *const traps[] = {
 		traps_of_numbers,   traps_of_waits,  traps_of_children,
-		traps_of_processes, traps_of_frames,
+		traps_of_processes, traps_of_frames, traps_of_sends,
 	};
 	int done = 0;
 

@@ -41,7 +41,7 @@ struct trap {
 
 /* Each ends with an entry without a name. */
 extern const struct trap traps_of_numbers[], traps_of_waits[], traps_of_children[],
-	traps_of_processes[], traps_of_frames[];
+	traps_of_processes[], traps_of_frames[], traps_of_sends[];
 
 extern uint8_t mac[6]; /* of the card that was joined last */
 
