@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "patch_port.h"
@@ -15,34 +17,77 @@
 
 #define CONNECT_TRIES 3
 #define CARDS_MAX     1024
+#define MOMENT_NS     10000000 /* between two looks at who else is at work … */
+#define MOMENTS	      50       /* … and how many there are */
 
-/* A host has one hub, so one LAN: whoever asks for another while TAPs are alive is refused. */
-static int check_other(struct run *run, struct hub *hub)
+static int make_plan(struct run *run)
 {
-	static struct taps taps;
-	const bool asked = run->request.br[0];
-	bool same, renamed;
-	int err;
+	int err = uplink_plan(&run->route, &run->generic, &run->policy, run->request.br, &run->plan,
+			      &run->outcome);
 
-	if (hub_find(&run->route, run->host, hub, &run->outcome))
-		return -1;
-	same = hub->attach == run->plan.attach && hub->uplink == run->plan.uplink.index;
-	renamed = hub->index && hub->host != run->host;
-	if (!renamed && (hub->attach == ATTACH_NO || same || (!asked && !hub->asked)))
-		return 0;
-	err = taps_list(&run->route, run->host, &taps);
-	if (outcome_set_errno(&run->outcome, err, "listing TAPs"))
-		return -1;
-	if (taps.count == 0)
-		return 0;
-	if (renamed)
+	run->plan.asked = run->request.br[0];
+	return err;
+}
+
+/* Whoever is at work so that nobody can know what will stand when he is done, or NULL. */
+static const char *find_at_work(const struct taps *taps, bool asked)
+{
+	const struct link *link;
+
+	for (size_t i = 0; asked && (link = taps_each(taps, i)); i++)
+		if (hub_noted(link->alias, " attach=") == ATTACH_NO)
+			return link->name;
+	return taps->releasing ? TAPS_RELEASE : NULL;
+}
+
+/*
+ * Until @taps has nobody of that kind: a moment, for who is stopped is none that others wait for.
+ * #syscall ppoll
+ */
+static int await_others(struct run *run, struct taps *taps)
+{
+	const struct timespec moment = { .tv_nsec = MOMENT_NS };
+	const char *name = find_at_work(taps, run->request.br[0]);
+
+	for (int moments = 0; name && moments < MOMENTS; moments++) {
+		ppoll(NULL, 0, &moment, NULL);
+		if (outcome_set_errno(&run->outcome, taps_list(&run->route, run->host, taps),
+				      "listing TAPs"))
+			return -1;
+		name = find_at_work(taps, run->request.br[0]);
+	}
+	return name ? outcome_set(&run->outcome, OUTCOME_SYSTEM,
+				  "another run of the helper has not ended: it holds %s", name) :
+		      0;
+}
+
+/* A host has one hub, so one LAN: who wants another than those who asked for one is refused. */
+static int check_other(struct run *run, const struct taps *taps, const struct hub *hub)
+{
+	const struct plan *plan = &run->plan;
+	const size_t others = taps->count - (run->request.verb == REQUEST_ATTACH);
+	enum attach attach = ATTACH_NO, noted;
+	const struct link *link;
+	size_t elsewhere = 0;
+
+	if (hub->index && hub->host != run->host && others)
 		return outcome_set(
 			&run->outcome, OUTCOME_OTHER_ATTACHMENT,
-			"%zu TAPs have MACs of another machine-id or host name than this",
-			taps.count);
-	return outcome_set(&run->outcome, OUTCOME_OTHER_ATTACHMENT,
-			   "%zu TAPs of this host are attached by %s to another interface",
-			   taps.count, attach_name(hub->attach));
+			"%zu TAPs have MACs of another machine-id or host name than this", others);
+	for (size_t i = 0; (link = taps_each(taps, i)); i++) {
+		noted = hub_noted(link->alias, " attach=");
+		if ((!plan->asked && !hub_noted(link->alias, " asked=")) ||
+		    (noted == plan->attach &&
+		     (int)hub_noted(link->alias, " uplink=") == plan->uplink.index))
+			continue;
+		attach = noted;
+		elsewhere++;
+	}
+	return elsewhere ?
+		       outcome_set(&run->outcome, OUTCOME_OTHER_ATTACHMENT,
+				   "%zu TAPs of this host are attached by %s to another interface",
+				   elsewhere, attach_name(attach)) :
+		       0;
 }
 
 /* The kernel does not let us connect the card: 'attach auto' can do without. 0 or -1. */
@@ -88,7 +133,7 @@ static int connect_tap(struct run *run, struct hub *hub)
 	err = hub_finish_frames(nl, &run->generic, hub);
 	if (outcome_set_errno(&run->outcome, err, "offloads of %s", HUB_NAME))
 		return -1;
-	err = tap_configure(nl, &run->tap, &run->caller, hub->index);
+	err = tap_configure(nl, &run->tap, &run->caller, &run->plan, hub->index);
 	if (!err)
 		err = hub_add(nl, hub, &run->tap);
 	if (!err)
@@ -139,74 +184,84 @@ static int connect_and_check(struct run *run, struct hub *hub)
 			   "the attachment of %s changed while it was made", run->tap.name);
 }
 
-static int attach(struct run *run)
+/* The TAP, down; and in @taps all that there are besides, of before it was there or after. */
+static int show(struct run *run, struct taps *taps, struct link *repair)
 {
-	const struct request *request = &run->request;
-	const int slot = request->has_slot ? (int)request->slot : -1;
-	struct hub hub;
+	const bool asked = run->request.br[0], again = run->request.verb == REQUEST_REPAIR;
+	const int slot = run->request.has_slot ? (int)run->request.slot : -1;
+	struct nl *nl = &run->route;
+	struct tap *tap = &run->tap;
+	char name[IFNAME_SIZE + 1];
+	int err = 0;
 
-	if (uplink_plan(&run->route, &run->generic, &run->policy, request->br, &run->plan,
-			&run->outcome))
+	if (again ? tap_find(nl, FD_TUN, run->host, &run->caller, slot, tap, &run->outcome) :
+		    tap_create(nl, FD_TUN, run->host, &run->caller, slot, &run->policy, tap, taps,
+			       &run->outcome))
 		return -1;
-	if (request->verb == REQUEST_ATTACH)
-		tap_sweep(&run->route, FD_TUN, run->host);
-	if (check_other(run, &hub) || check_card(run, &hub))
-		return -1;
-	/* the TAP first, and down: who is over the quota has changed nothing */
-	if (request->verb == REQUEST_REPAIR ?
-		    tap_find(&run->route, FD_TUN, run->host, &run->caller, slot, &run->tap,
-			     &run->outcome) :
-		    tap_create(&run->route, FD_TUN, run->host, &run->caller, slot, &run->policy,
-			       &run->tap, &run->outcome))
-		return -1;
-	run->plan.asked = request->br[0];
-	return connect_and_check(run, &hub);
+	snprintf(name, sizeof(name), "%s" TAPS_REPAIR, tap->name);
+	if (again)
+		err = tap_hold(nl, FD_TUN, name, repair);
+	if (!err && asked)
+		err = tap_note(nl, again ? repair->index : tap->index, tap, &run->caller,
+			       &run->plan);
+	if (!err && (asked || again))
+		err = taps_list(nl, run->host, taps);
+	return outcome_set_errno(&run->outcome, err, "beginning with %s", tap->name);
 }
 
-/* 0 where no TAP is alive; leftovers are removed. Or -1 with OUTCOME_IN_USE naming them. */
+/*
+ * How runs that know nothing of each other, and may be stopped or ended between any two calls, keep
+ * out of each other's way: whoever is about to change something first makes an interface that
+ * shows it and goes when he does, then looks at those of others. So of any two at least one sees
+ * the other.
+ *
+ * - An attach (its TAP) or a repair, and a --release: a release that sees one changes nothing. One
+ *   that sees none may change all: who comes then sees the release, and waits until it has ended,
+ *   or been ended, before he looks at anything that it can change. What he then finds half taken
+ *   down he makes whole, as he would after a kill.
+ * - Two that want different attachments, because one was asked for by name: it is noted what that
+ *   is to be before the look. Both may see each other, and be refused; never neither. A plan of
+ *   nobody's asking is no reason to refuse, and to keep; the later one builds over the earlier.
+ * - Two releases, two repairs of one TAP: there is one interface of that name.
+ */
+static int attach(struct run *run)
+{
+	static struct taps taps;
+	struct link repair = { .index = 0 };
+	const bool asked = run->request.br[0];
+	struct hub hub;
+	int err;
+
+	if (asked && make_plan(run)) /* of which nothing is the release's to change */
+		return -1;
+	tap_sweep(&run->route, FD_TUN, run->host);
+	if (show(run, &taps, &repair) || await_others(run, &taps) || (!asked && make_plan(run)) ||
+	    hub_find(&run->route, run->host, &hub, &run->outcome) ||
+	    check_other(run, &taps, &hub) || check_card(run, &hub))
+		return -1;
+	if (connect_and_check(run, &hub))
+		return -1;
+	/* before the reply: the next repair of this TAP may come at once */
+	err = repair.index ? link_delete(&run->route, repair.index) : 0;
+	return outcome_set_errno(&run->outcome, err, "ending the repair of %s", run->tap.name);
+}
+
+/* 0 where there is no TAP, and no other run; or -1 with OUTCOME_IN_USE naming them. */
 static int check_unused(struct run *run)
 {
 	static struct taps taps;
 	char names[OUTCOME_WHAT_SIZE - 16] = "";
+	const struct link *link;
 	size_t len = 0;
 	int err = taps_list(&run->route, run->host, &taps);
 
-	for (size_t i = 0; !err && i < taps.count; i++) {
-		int alive = tap_is_alive(&run->route, FD_TUN, &taps.tap[i]);
-
-		if (alive < 0)
-			err = alive;
-		else if (alive && len < sizeof(names))
-			len += (size_t)snprintf(names + len, sizeof(names) - len,
-						"%s %s of user %u", len ? "," : "",
-						taps.tap[i].name, taps.tap[i].uid);
-	}
 	if (outcome_set_errno(&run->outcome, err, "listing TAPs"))
 		return -1;
-	return names[0] ? outcome_set(&run->outcome, OUTCOME_IN_USE, "still alive:%s", names) : 0;
-}
-
-/*
- * Another helper has built anew what we were taking down, and may not see it any more if we took
- * off some of the card's filters after it had put them there: they are put back.
- */
-static int give_way(struct run *run)
-{
-	static struct taps taps;
-	struct nl *nl = &run->route;
-	struct plan plan = { .attach = ATTACH_NO };
-	struct hub hub;
-
-	if (hub_find(nl, run->host, &hub, &run->outcome))
-		return -1;
-	plan.attach = hub.attach;
-	if (hub.index && link_find(nl, NULL, hub.uplink, &plan.uplink) == 0 &&
-	    taps_list(nl, run->host, &taps) == 0)
-		for (size_t i = 0; i < taps.count; i++)
-			patch_port_connect(nl, &hub, &plan, &taps.tap[i]);
-	return check_unused(run) ?
-		       -1 :
-		       outcome_set(&run->outcome, OUTCOME_IN_USE, "a TAP was started meanwhile");
+	for (size_t i = 0; len < sizeof(names) && (link = taps_each(&taps, i)); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s %s of user %u",
+					len ? "," : "", link->name,
+					(unsigned int)strtoul(link->name + 4, NULL, 16));
+	return len ? outcome_set(&run->outcome, OUTCOME_IN_USE, "still alive:%s", names) : 0;
 }
 
 /* What a bthub that somebody has deleted knew of a card is lost, but our filters are known. */
@@ -229,34 +284,23 @@ static int sweep_cards(struct run *run)
 	return count < 0 ? count : err < 0 ? err : 0;
 }
 
-/*
- * A helper that makes a TAP meanwhile either has it before the second look, which then stops us, or
- * sees that we are at it: before, and says that we are not, or when it has connected the TAP, and
- * connects it once more.
- */
 static int release(struct run *run)
 {
 	struct nl *nl = &run->route;
+	struct link hold;
 	struct hub hub;
-	int err = 0;
+	int err;
 
+	/* while the descriptor is free for it, and it may take long */
+	tap_sweep(nl, FD_TUN, run->host);
+	err = tap_hold(nl, FD_TUN, TAPS_RELEASE, &hold);
+	if (err == -EBUSY)
+		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "another --release is under way");
+	if (outcome_set_errno(&run->outcome, err, "making " TAPS_RELEASE))
+		return -1;
 	if (check_unused(run) || hub_find(nl, run->host, &hub, &run->outcome))
 		return -1;
-	if (hub.index)
-		err = hub_set_releasing(nl, &hub, true);
-	if (err == -ENODEV) /* another release was faster */
-		err = 0;
-	if (!err && check_unused(run)) {
-		hub_set_releasing(nl, &hub, false);
-		return -1;
-	}
-	/* anew: of one who came and went before our note, all that he did is remembered now */
-	if (!err && hub_find(nl, run->host, &hub, &run->outcome))
-		return -1;
-	if (!err)
-		err = hub_release(nl, run->host, &hub);
-	if (err == -EBUSY)
-		return give_way(run);
+	err = hub_release(nl, run->host, &hub);
 	if (err == -EAGAIN) /* its note stands until it is gone */
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM,
 				   "somebody keeps the card's clsact in use by asking for its "

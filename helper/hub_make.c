@@ -19,8 +19,8 @@ static int note(struct nl *nl, struct hub *hub)
 {
 	char alias[LINK_ALIAS_SIZE];
 
-	snprintf(alias, sizeof(alias), HUB_ALIAS " host=%u attach=%d uplink=%d asked=%d", hub->host,
-		 hub->attach, hub->uplink, hub->asked);
+	snprintf(alias, sizeof(alias), HUB_ALIAS " host=%u attach=%d uplink=%d", hub->host,
+		 hub->attach, hub->uplink);
 	return link_ensure(nl, &hub->near, &(struct link_change){ .alias = alias });
 }
 
@@ -30,16 +30,6 @@ int hub_remember(struct nl *nl, struct hub *hub, unsigned int did)
 
 	hub->done |= did;
 	return tc_ensure(nl, &memory);
-}
-
-int hub_set_releasing(struct nl *nl, struct hub *hub, bool releasing)
-{
-	int err;
-
-	if (!releasing)
-		return tc_remove(nl, wiring_memory(hub->index, HUB_RELEASING).place);
-	err = tc_ensure_clsact(nl, hub->index); /* it may be half made */
-	return err ? err : hub_remember(nl, hub, HUB_RELEASING);
 }
 
 static int forget_all(struct nl *nl, struct hub *hub)
@@ -99,7 +89,6 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	}
 	hub->attach = plan->attach;
 	hub->host = host;
-	hub->asked = plan->asked;
 	hub->uplink = plan->uplink.index;
 	hub->flags = 0; /* an uplink that was given up asks for none */
 	wiring_switch(&filters, hub, &plan->uplink.mac, serve);
@@ -111,8 +100,6 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 		err = tc_each_of(nl, &filters, tc_ensure);
 	if (!err)
 		err = note(nl, hub);
-	if (!err) /* a release that has begun gives way; one that begins later sees our TAP */
-		err = hub_set_releasing(nl, hub, false);
 	if (!err)
 		err = link_up(nl, &hub->near);
 	return err ? err : link_up(nl, &hub->far);
@@ -273,24 +260,16 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 
 int hub_release(struct nl *nl, uint32_t host, const struct hub *hub)
 {
-	struct link anew;
-	int there, err;
+	const int there = hub->index ? hub_has_card(nl, hub) : 0;
+	int err = there < 0 ? there : 0;
 
-	if (!hub->index)
-		return release_bridge(nl, host, true);
-	there = hub_has_card(nl, hub);
-	err = there < 0 ? there : hub_check_releasing(nl, hub);
-	if (!err && there)
+	if (there > 0)
 		err = patch_port_disconnect(nl, hub);
-	if (!err)
-		err = hub_check_releasing(nl, hub);
-	if (!err)
+	/* what is remembered of the card goes when all of it is undone */
+	if (!err && hub->index)
 		err = link_delete(nl, hub->index);
-	/* a helper that was connecting meanwhile: its filters would point nowhere … */
-	if (!err && there)
+	/* unless the card was away at some moment of it */
+	if (there > 0 && (!err || err == -ENODEV))
 		err = patch_port_disconnect(nl, hub);
-	/* … unless it has made a new pair, whose they are */
-	if (!err && link_find(nl, HUB_NAME, 0, &anew) == 0)
-		return -EBUSY;
 	return err && err != -ENODEV ? err : release_bridge(nl, host, true);
 }

@@ -33,13 +33,7 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 /* Remembers something done to the NIC, before it is done. 0 or a negative errno. */
 int hub_remember(struct nl *nl, struct hub *hub, unsigned int did);
 
-/* Tells all others that it is being taken down, or no longer. 0 or a negative errno. */
-int hub_set_releasing(struct nl *nl, struct hub *hub, bool releasing);
-
-/*
- * Removes everything but TAPs, the NIC's side first, which hub_set_releasing() has told. 0, -EBUSY
- * where another helper builds it anew meanwhile, or another negative errno.
- */
+/* Removes everything but TAPs, the NIC's side first. 0 or a negative errno. */
 int hub_release(struct nl *nl, uint32_t host, const struct hub *hub);
 
 #endif

@@ -61,11 +61,10 @@ static int claim(struct nl *nl, int tun, const struct tap *tap)
  * both may lose, never both win.
  */
 static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy, struct tap *tap,
-		       struct outcome *outcome)
+		       struct taps *taps, struct outcome *outcome)
 {
-	static struct taps taps;
-	int err = taps_list(nl, host, &taps);
-	const struct tap *twin = taps_twin(&taps, tap);
+	int err = taps_list(nl, host, taps);
+	const struct tap *twin = taps_twin(taps, tap);
 	size_t own = 0;
 
 	if (err != -ENOSPC && outcome_set_errno(outcome, err, "counting TAPs"))
@@ -74,15 +73,15 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 		return outcome_set(outcome, OUTCOME_SLOT_BUSY,
 				   "slot %u has the MAC of user %u's slot %u", tap->slot, twin->uid,
 				   twin->slot);
-	for (size_t i = 0; i < taps.count; i++) {
-		own += taps.tap[i].uid == tap->uid;
-		if (strcmp(taps.tap[i].name, tap->name) == 0)
-			tap->index = taps.tap[i].index;
+	for (size_t i = 0; i < taps->count; i++) {
+		own += taps->tap[i].uid == tap->uid;
+		if (strcmp(taps->tap[i].name, tap->name) == 0)
+			tap->index = taps->tap[i].index;
 	}
 	if (own > policy->max_taps)
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
 				   policy->max_taps);
-	if (err || taps.count > policy->max_total)
+	if (err || taps->count > policy->max_total)
 		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are in use",
 				   policy->max_total);
 	if (!tap->index)
@@ -102,22 +101,23 @@ void tap_sweep(struct nl *nl, int tun, uint32_t host)
 
 /* #syscall ioctl fd=TUN request=TUNSETOWNER */
 int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
-	       const struct policy *policy, struct tap *tap, struct outcome *outcome)
+	       const struct policy *policy, struct tap *tap, struct taps *taps,
+	       struct outcome *outcome)
 {
 	/* QEMU's from the top, so that they leave the emulators' alone */
 	unsigned int first = slot < 0 ? MAC_SLOTS - 1 : (unsigned int)slot;
 	unsigned int last = slot < 0 ? MAC_SLOTS - policy->max_taps : first;
-	static struct taps taps;
 	int err = -EBUSY;
 
 	if (slot >= (int)policy->max_taps)
 		return outcome_set(outcome, OUTCOME_QUOTA, "slot %d: 'max-taps' allows 0 to %u",
 				   slot, policy->max_taps - 1);
-	if (slot < 0 && taps_list(nl, host, &taps))
-		taps.count = 0; /* check_quota() looks again */
+	taps->count = 0;
+	if (slot < 0 && taps_list(nl, host, taps))
+		taps->count = 0; /* check_quota() looks again */
 	for (unsigned int s = first + 1; s-- > last && err == -EBUSY;) {
 		taps_name(tap, host, caller->uid, s);
-		err = taps_twin(&taps, tap) ? -EBUSY : claim(nl, tun, tap);
+		err = taps_twin(taps, tap) ? -EBUSY : claim(nl, tun, tap);
 	}
 	if (err == -EBUSY && slot >= 0)
 		return outcome_set(outcome, OUTCOME_SLOT_BUSY, "%s is in use", tap->name);
@@ -134,7 +134,7 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 		return -1;
 	tap->fresh = true;
 	tap->index = 0;
-	return check_quota(nl, host, policy, tap, outcome);
+	return check_quota(nl, host, policy, tap, taps, outcome);
 }
 
 int tap_find(struct nl *nl, int tun, uint32_t host, const struct caller *caller, int slot,
@@ -155,18 +155,45 @@ int tap_find(struct nl *nl, int tun, uint32_t host, const struct caller *caller,
 	return 0;
 }
 
-int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *caller, int hub)
+int tap_hold(struct nl *nl, int tun, const char *name, struct link *hold)
+{
+	struct tap tap = { .index = 0 };
+	int err;
+
+	snprintf(tap.name, sizeof(tap.name), "%s", name);
+	err = set_interface(tun, &tap, IFF_TUN_EXCL);
+	return err ? err : link_find(nl, tap.name, 0, hold);
+}
+
+static const char *write_note(char *alias, const struct tap *tap, const struct caller *caller,
+			      const struct plan *plan)
+{
+	snprintf(alias, LINK_ALIAS_SIZE,
+		 TAPS_ALIAS "%u slot=%u attach=%d uplink=%d asked=%d pid=%d", tap->uid, tap->slot,
+		 plan->attach, plan->uplink.index, plan->asked, caller->pid);
+	return alias;
+}
+
+int tap_note(struct nl *nl, int index, const struct tap *tap, const struct caller *caller,
+	     const struct plan *plan)
+{
+	char alias[LINK_ALIAS_SIZE];
+
+	return link_set(nl, index,
+			&(struct link_change){ .alias = write_note(alias, tap, caller, plan) });
+}
+
+int tap_configure(struct nl *nl, const struct tap *tap, const struct caller *caller,
+		  const struct plan *plan, int hub)
 {
 	const struct mac mac = mac_of_tap(tap->guest);
 	struct tc_filters filters;
 	char alias[LINK_ALIAS_SIZE];
 	int err;
 
-	snprintf(alias, sizeof(alias), TAPS_ALIAS "%u slot=%u pid=%d", tap->uid, tap->slot,
-		 caller->pid);
 	err = link_set(nl, tap->index,
 		       &(struct link_change){ .mac = &mac,
-					      .alias = alias,
+					      .alias = write_note(alias, tap, caller, plan),
 					      .flags = IFF_NOARP,
 					      .mask = IFF_NOARP,
 					      .quiet = true });

@@ -38,7 +38,6 @@ static void read_note(const struct link *near, uint32_t host, struct hub *hub)
 	if (hub_noted(near->alias, " attach=") < ATTACH_COUNT)
 		hub->attach = hub_noted(near->alias, " attach=");
 	hub->uplink = (int)hub_noted(near->alias, " uplink=");
-	hub->asked = hub_noted(near->alias, " asked=");
 }
 
 static int collect(const struct tc_place *place, void *user)
@@ -53,7 +52,6 @@ static int read_memory(struct nl *nl, struct hub *hub)
 	int err = tc_each(nl, hub->index, TC_EGRESS, collect, &found);
 
 	hub->done = found & HUB_DID_ALL;
-	hub->releasing = found & HUB_RELEASING;
 	return err;
 }
 
@@ -64,8 +62,7 @@ bool hub_stands(struct nl *nl, const struct hub *hub)
 	if (link_find(nl, HUB_NAME, 0, &now.near))
 		return false;
 	read_note(&now.near, hub->host, &now);
-	return now.index == hub->index && now.attach == hub->attach && now.uplink == hub->uplink &&
-	       read_memory(nl, &now) == 0 && !now.releasing;
+	return now.index == hub->index && now.attach == hub->attach && now.uplink == hub->uplink;
 }
 
 /* Ours has the address that btlan wears; or another one now, and still our filter. */
@@ -85,18 +82,6 @@ int hub_has_card(struct nl *nl, const struct hub *hub)
 		return tc_stands(nl, &filters.filter[0]);
 	/* in doubt it is ours: of what has gone nothing can be taken off */
 	return err && err != -ENODEV && err != -EINVAL ? err : 1;
-}
-
-int hub_check_releasing(struct nl *nl, const struct hub *hub)
-{
-	struct hub now = { .index = hub->index };
-	int err = read_memory(nl, &now);
-
-	if (!err && !now.releasing) /* or it has gone, and its memory with it */
-		err = link_find(nl, NULL, hub->index, &now.near);
-	if (err)
-		return err == -ENODEV ? 0 : err;
-	return now.releasing ? 0 : -EBUSY;
 }
 
 bool hub_has_note(const struct link *link)

@@ -27,9 +27,7 @@ enum {
 	HUB_DID_ALLMULTI = 2,
 	HUB_DID_PROMISC = 4,
 	HUB_DID_FINISH = 8,
-	HUB_DID_ALL = 15,
-	/* set by a release, unset by whoever builds all the same */
-	HUB_RELEASING = 16
+	HUB_DID_ALL = 15
 };
 
 /* What stands; noted on bthub, in its alias and as above: the only memory between two runs. */
@@ -40,8 +38,6 @@ struct hub {
 	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
 	unsigned int done;  /* HUB_DID_…: what release has to undo on the NIC */
 	unsigned int flags; /* IFF_… that the NIC has to have; known once it is connected */
-	bool asked;	    /* a caller asked for this bridge by name */
-	bool releasing;	    /* somebody is taking it down: what is built now may go at once */
 	/* bthub and btlan, as they were found */
 	struct link near, far;
 };
@@ -67,10 +63,7 @@ int hub_list_places(struct nl *nl, int hub, const struct tap *own, struct hub_pl
  */
 int hub_has_card(struct nl *nl, const struct hub *hub);
 
-/* 0 while the note of a release stands; -EBUSY where a helper builds anew, or a negative errno. */
-int hub_check_releasing(struct nl *nl, const struct hub *hub);
-
-/* True where the pair still is what @hub says, and nobody takes it down. */
+/* True where the pair still is what @hub says. */
 bool hub_stands(struct nl *nl, const struct hub *hub);
 
 /*

@@ -34,16 +34,23 @@ static int list_link(const struct link *link, void *user)
 
 	if (strcmp(link->kind, "tun") != 0 || strncmp(link->name, "btap", 4) != 0)
 		return 0;
+	if (strcmp(link->name, TAPS_RELEASE) == 0)
+		taps->releasing = true;
 	uid = strtoul(link->name + 4, &end, 16);
 	slot = *end == '-' ? strtoul(end + 1, NULL, 16) : MAC_SLOTS;
 	if (uid > UINT32_MAX || slot >= MAC_SLOTS)
 		return 0;
 	/* one name for each number: not btap0003e8-0, not btap3e8-0x */
 	taps_name(&tap, l->host, (uint32_t)uid, (unsigned int)slot);
-	if (strcmp(tap.name, link->name) != 0)
+	if (strncmp(tap.name, link->name, strlen(tap.name)) != 0)
 		return 0;
-	if (taps->count == TAPS_MAX)
+	end = (char *)link->name + strlen(tap.name);
+	if (taps->count == TAPS_MAX || taps->repair_count == TAPS_MAX)
 		return -ENOSPC;
+	if (strcmp(end, TAPS_REPAIR) == 0)
+		taps->repair[taps->repair_count++] = *link;
+	if (*end)
+		return 0;
 	taps->link[taps->count] = *link;
 	taps->tap[taps->count++] = tap;
 	return 0;
@@ -55,12 +62,21 @@ int taps_list(struct nl *nl, uint32_t host, struct taps *taps)
 	int err;
 
 	for (int tries = 0; tries < LIST_TRIES; tries++) {
-		taps->count = 0;
+		taps->count = taps->repair_count = 0;
+		taps->releasing = false;
 		err = link_each(nl, "tun", list_link, &l);
 		if (err || !nl->interrupted)
 			return err;
 	}
 	return -EAGAIN;
+}
+
+const struct link *taps_each(const struct taps *taps, size_t i)
+{
+	if (i < taps->count)
+		return &taps->link[i];
+	i -= taps->count;
+	return i < taps->repair_count ? &taps->repair[i] : NULL;
 }
 
 const struct tap *taps_twin(const struct taps *taps, const struct tap *tap)

@@ -27,19 +27,6 @@ def release(host):
     assert done.returncode == 0, done
 
 
-RELEASING = "dev bthub egress protocol all pref 16".split()  # HUB_RELEASING of host/hub.h
-
-
-def say_releasing(host):
-    """What a --release says when it begins; where there is no bthub yet, nothing."""
-    mark = ["handle", "1", "bpf", "da", "bytecode", "1,6 0 0 4294967295,"]
-    host.run(["tc", "filter", "replace", *RELEASING, *mark])
-
-
-def is_releasing(host):
-    return "bpf" in host.run(["tc", "filter", "show", *RELEASING]).stdout
-
-
 def repair(host, slot=0):
     """Ask for a repair run of the TAP in that slot."""
     return ask(host, "--repair", f"--slot={slot}", "--br=auto")

@@ -245,6 +245,7 @@ def test_device_with_a_name_of_ours_is_left_alone(world, way):
     host = desk(world)
     host.ip("link add bthub type bridge")
     assert "not ours" in way.refused(way.ask(host), "foreign-device")
+    wait_until(lambda: not taps(host), what="the end of the TAP")
     assert host.links() == {"lo", "nic", "bthub"}
 
 

@@ -20,7 +20,7 @@ from tracer import At, Tracer
 from wire import Wire
 from world import ALLOW
 
-ROUTE = 4  # its netlink socket: helper/early.h
+ROUTE, TUN = 4, 6  # its netlink socket and /dev/net/tun: helper/early.h
 EVERY = 5  # of the calls with which it acts, each time another of five
 ENDS = {"ok", "system", "uplink-unfit"}
 
@@ -211,9 +211,11 @@ def test_card_is_meant_by_its_number_once_it_is_found(world):
     for count in range(12):
         desk = world.host(f"desk{count}", lan, policy=ALLOW + "uplink nic\n")
         with Tracer(desk) as tracer, NetState(desk) as net:
-            at = tracer.start(*ATTACH)
-            while at.name != "recvmsg" or at.fd != ROUTE:
-                at = tracer.to(at.index + 1)
+            tracer.start(*ATTACH)
+            tracer.until("ioctl", TUN)  # it makes the TAP, lists all, and looks for the card
+            for _ in range(2):
+                tracer.until("sendto", ROUTE)
+            at = tracer.until("recvmsg", ROUTE)
             tracer.to(at.index + 1 + 9 * count)
             take_another_name(world, desk, None)
             end = tracer.go()

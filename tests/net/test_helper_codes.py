@@ -16,7 +16,7 @@ from helper import CODES, HELPER, close, pair, parse_reply
 from hostile import foreign_network, set_limit
 from modes import by_capability, without_privilege
 from stand import ATTACH
-from tracer import At, End, Tracer
+from tracer import End, Tracer
 from ways import SETUID
 from world import ALLOW, TREE
 
@@ -59,14 +59,10 @@ def all_is_well(host):
 @ends("system", "Cannot allocate memory", "--status', and report this")
 def kernel_refuses(host):
     with Tracer(host) as tracer:
-        at = tracer.start(*ATTACH)
-        while not (isinstance(at, At) and helper_acts(at)):
-            at = tracer.to(at.index + 1)
+        tracer.start(*ATTACH)
+        tracer.until("ioctl", 6)  # it makes the TAP, and counts
+        tracer.until("sendto", 4)
         return of(tracer.refuse(errno.ENOMEM))
-
-
-def helper_acts(at):
-    return at.name == "sendto" and at.fd == 4  # its netlink socket
 
 
 @ends("usage", "unknown word --frob", "--help")

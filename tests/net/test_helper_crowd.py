@@ -67,7 +67,8 @@ def test_attach_and_release_at_once_end_well(world):
                         for _ in range(2)]  # fmt: skip
             found = SETUID.crowd(desk, range(2))
             for run in releases:
-                assert run.wait(20) in (0, CODES["in-use"]), run.said()
+                status, said = run.wait(20), run.said()
+                assert status in (0, CODES["in-use"]) or "another --release" in said, (status, said)
                 run.close()
             assert {name for name, _ in found} <= {"ok", "system"}, found
             give_back(found)

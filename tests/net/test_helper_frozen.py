@@ -3,8 +3,8 @@
 of that is in lib/frozen.py.  The other ways to ask it: test_ways_stopped.py.
 """
 from case import limit
-from frozen import (attach_past, go_past, release_past, release_past_first_attach,
-                    release_past_release, stand_still)  # fmt: skip
+from frozen import (attach_past, go_past, release_past, release_past_release, release_past_repair,
+                    stand_still)  # fmt: skip
 from stand import ATTACH
 
 
@@ -58,9 +58,14 @@ def test_attach_passes_a_frozen_release_that_is_then_killed(world):
     attach_past(world, "patch", "kill")
 
 
-@limit(60)
-def test_release_that_has_looked_too_early_undoes_all(world):
-    release_past_first_attach(world, "patch")
+@limit(90)
+def test_attach_by_bridge_passes_a_frozen_release_that_is_then_killed(world):
+    attach_past(world, "bridge", "kill")
+
+
+@limit(90)
+def test_release_passes_a_frozen_repair_of_a_tap_that_has_gone(world):
+    release_past_repair(world, "patch")
 
 
 @limit(90)

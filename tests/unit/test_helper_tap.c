@@ -101,8 +101,8 @@ START_TEST(test_more_taps_than_there_can_be_are_an_error)
 	ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), -ENOSPC);
 	/* who comes now is over the quota of all */
 	tell_tap(INDEX, "btap3e8-0", "tun");
-	ck_assert_int_eq(tap_create(&kernel_nl, TUN, HOST, &caller, 0, &policy, &tap, &outcome),
-			 -1);
+	ck_assert_int_eq(
+		tap_create(&kernel_nl, TUN, HOST, &caller, 0, &policy, &tap, &taps, &outcome), -1);
 	ck_assert_int_eq(outcome.code, OUTCOME_QUOTA);
 	ck_assert_ptr_nonnull(strstr(outcome.what, "'max-total'"));
 }
@@ -148,8 +148,8 @@ static void check_created(int slot, const char *name)
 {
 	outcome = (struct outcome){ .code = OUTCOME_OK };
 	tun.claims = 0;
-	ck_assert_msg(tap_create(&kernel_nl, TUN, HOST, &caller, slot, &policy, &tap, &outcome) ==
-			      0,
+	ck_assert_msg(tap_create(&kernel_nl, TUN, HOST, &caller, slot, &policy, &tap, &taps,
+				 &outcome) == 0,
 		      "%s", outcome.what);
 	ck_assert_str_eq(tap.name, name);
 	ck_assert_int_eq(tap.index, INDEX);
@@ -160,8 +160,9 @@ static void check_not_created(int slot, enum outcome_code code, const char *what
 {
 	outcome = (struct outcome){ .code = OUTCOME_OK };
 	tun.claims = 0;
-	ck_assert_int_eq(tap_create(&kernel_nl, TUN, HOST, &caller, slot, &policy, &tap, &outcome),
-			 -1);
+	ck_assert_int_eq(
+		tap_create(&kernel_nl, TUN, HOST, &caller, slot, &policy, &tap, &taps, &outcome),
+		-1);
 	ck_assert_str_eq(outcome.what, what);
 	ck_assert_int_eq(outcome.code, code);
 }

@@ -31,8 +31,28 @@ START_TEST(test_taps_are_found_by_their_one_name)
 	ck_assert(taps.tap[0].index == 2 && taps.tap[0].uid == 1000 && taps.tap[0].slot == 0);
 	ck_assert(taps.tap[1].index == 9 && taps.tap[1].uid == 1001 && taps.tap[1].slot == 15);
 	ck_assert_int_eq(taps.link[1].index, 9);
+	ck_assert(!taps.releasing && taps.repair_count == 0);
 	kernel_refuse(RTM_GETLINK, -EPERM);
 	ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), -EPERM);
+}
+END_TEST
+
+START_TEST(test_interfaces_that_show_another_run_are_no_taps)
+{
+	kernel_reset();
+	tell_tap(2, "btap3e8-0r", "tun");
+	tell_tap(3, "btap-release", "dummy");
+	tell_tap(4, "btap3e8-0", "tun");
+	tell_tap(5, "btap03e8-0r", "tun");
+	tell_tap(6, "btap3e8-0rr", "tun");
+	ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), 0);
+	ck_assert(taps.count == 1 && taps.repair_count == 1 && !taps.releasing);
+	ck_assert_int_eq(taps_each(&taps, 0)->index, 4);
+	ck_assert_int_eq(taps_each(&taps, 1)->index, 2);
+	ck_assert_ptr_null(taps_each(&taps, 2));
+	tell_tap(7, "btap-release", "tun");
+	ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), 0);
+	ck_assert(taps.count == 1 && taps.repair_count == 1 && taps.releasing);
 }
 END_TEST
 
@@ -50,6 +70,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		test_taps_are_found_by_their_one_name,
+		test_interfaces_that_show_another_run_are_no_taps,
 		test_list_that_changes_all_the_time_is_given_up,
 	};
 
