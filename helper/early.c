@@ -80,6 +80,8 @@ int early_distrust(int argc, struct outcome *outcome)
 	raise_limit(RLIMIT_CPU, RLIM_INFINITY);
 	raise_limit(RLIMIT_AS, RLIM_INFINITY);
 	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY);
+	/* the processes of our own user are all callers', and over it nothing may be executed */
+	raise_limit(RLIMIT_NPROC, RLIM_INFINITY);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	if (chdir("/") < 0 || argc < 1)
 		return outcome_set(outcome, OUTCOME_HOSTILE_START, argc < 1 ? "argc is 0" : "no /");

@@ -12,7 +12,7 @@ import time
 
 from case import limit, over
 from hostile import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, DEADLINE
-from hostile import Desk, check, fill, foreign_network, libc, set_limit, start, unshare
+from hostile import Desk, check, fill, foreign_network, full_pipe, libc, set_limit, start, unshare
 from helper import CODES, HELPER, pair, parse_reply, receive, taps
 from observe import capabilities, status_of
 from proc import wait_until
@@ -50,6 +50,20 @@ def limits_of(pid):
     with open(f"/proc/{pid}/limits") as file:
         found = [re.match(r"Max (.*?) {2,}(\S+) +(\S+)", line) for line in list(file)[1:]]
     return {match[1]: (match[2], match[3]) for match in found}
+
+
+def test_processes_of_other_callers_do_not_count_against_ones_limit(world):
+    """They are all of the helper's own user, and over the limit nothing can be executed."""
+    desk = Desk(world)
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    with full_pipe() as writer:
+        options = {"user": "lisa", "descriptors": {1: writer}}
+        with start(desk.host, argv=[HELPER, "--status"], **options) as other:
+            exe = f"/proc/{other.pid}/exe"
+            wait_until(lambda: os.readlink(exe).endswith("-report"), what="the other's report")
+            prepare = set_limit(resource.RLIMIT_NPROC, 0, hard)
+            with start(desk.host, argv=[HELPER, "--check"], prepare=prepare) as run:
+                assert run.wait(DEADLINE) == 0, run.said()
 
 
 @over(SETUID, CAPABILITY)
