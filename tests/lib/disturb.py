@@ -7,9 +7,12 @@ leaves is no more than a kill leaves (test_helper_killed.py): a rerun completes 
 --release leaves the host as it was.
 """
 import errno
+import itertools
 import os
 
 from helper import NAMES, parse_reply
+from netstate import difference
+from shares import share_out
 from stand import RELEASE, Stand
 from tracer import At
 
@@ -17,13 +20,35 @@ ERRORS = errno.EPERM, errno.ENOMEM, errno.EBUSY, errno.EINTR, errno.ENODEV
 REFUSALS = *ERRORS, errno.EOPNOTSUPP, errno.EEXIST, errno.ENOENT, errno.EINVAL
 # What ends it before it can be sure of its streams, or that it is not root any more
 SILENT = "hostile-start", "drop"
-WRONG_MAX = 20
 RTM_GETTFILTER = 46
+GONE = errno.ENODEV, errno.ENOENT, errno.EINVAL  # the kernel's words for: there is none
 # What the kernel never refuses, and memory, whose lack is libc's affair
 NEVER_FAILS = {
     "exit_group", "getuid", "geteuid", "getgid", "getegid", "getppid", "gettid", "getpid", "umask",
     "brk", "mmap", "munmap", "mprotect", "close",
 }  # fmt: skip
+
+
+def check_end(end, what, is_release, check_guest):
+    """That it is one that is allowed; returns its name. Closes what was handed over."""
+    try:
+        assert not end.stuck, "it did not end"
+        assert end.signal is None and end.status in NAMES
+        if end.status == 0 and not is_release:
+            check_guest(end)
+        else:
+            assert end.fd is None, "a descriptor with a refusal"
+            if end.message:
+                assert parse_reply(end.message).code == NAMES[end.status]
+            elif end.status and is_release:
+                lines = len(end.stderr.splitlines())
+                assert lines == 1 or not lines and NAMES[end.status] in SILENT
+    except Exception as error:
+        raise AssertionError(f"{what}: {error!r}: {end}") from error
+    finally:
+        if end.fd is not None:
+            os.close(end.fd)
+    return NAMES[end.status]
 
 
 class Disturbed:
@@ -35,60 +60,58 @@ class Disturbed:
         self.known = []
         self.ends = set()
         self.acting = 0  # the number of the call where the network is first looked at
+        self.own = 0
         self.usual = None  # what a run with nothing wrong leaves
+        self.prepared = None  # what there was before it
+
+    def close(self):
+        self.stand.close()
+
+    def begin(self):
+        """A --release begins with an attachment; what did not get so far has left it there."""
+        if self.argv is RELEASE and (not self.prepared or self.stand.state() != self.prepared):
+            os.close(self.stand.attach().fd)
 
     def prepare(self):
-        if self.argv is RELEASE:
-            end = self.stand.attach()
-            os.close(end.fd)
-
-    def calls(self):
-        """Of a run with nothing wrong."""
-        self.prepare()
+        """The calls of a run with nothing wrong."""
+        self.begin()
+        self.prepared = self.stand.state()
         self.tracer.start(*self.argv)
         end = self.tracer.go()
         assert end.status == 0, end
         if end.fd is not None:
             os.close(end.fd)
-        self.acting, self.usual = acting(end.calls), self.stand.state()
+        self.own, self.acting = first_own(end.calls), acting(end.calls)
+        self.usual = self.stand.state()
         self.stand.check_released("a run with nothing wrong")
         return end.calls
 
-    def run(self, index, disturb, what):
-        """disturb() is told the tracer when it stands before that call."""
-        self.prepare()
+    def run(self, index, disturb, what, gone=False):
+        """disturb() is told the tracer when it stands before that call; gone: the helper is made to
+        believe that something is not there any more, so that it does not take it down."""
+        what = f"{self.argv[-1]}, call {index}, {what}"
+        self.begin()
         self.tracer.start(*self.argv)
         at = self.tracer.to(index)
         assert isinstance(at, At), (what, at)
         end = disturb(self.tracer)
-        self.check_end(end, what)
+        if index < self.own and end.status not in NAMES:  # it was never the helper's turn
+            assert end.fd is None and not end.message and not end.stuck, f"{what}: {end}"
+            self.ends.add("not loaded")
+        else:
+            self.ends.add(check_end(end, what, self.argv is RELEASE, self.stand.check_guest))
         # before it acts it cannot know what there is, so that need not be taken down each time
-        self.check_leftovers(what, index < self.acting)
+        self.check_leftovers(end, what, index < self.acting, gone and index >= self.acting)
 
-    def check_end(self, end, what):
-        assert not end.stuck, f"{what}: it did not end: {end}"
-        assert end.signal is None, f"{what}: {end}"
-        assert end.status in NAMES, f"{what}: {end}"
-        self.ends.add(NAMES[end.status])
-        try:
-            if self.argv is not RELEASE and end.status == 0:
-                self.stand.check_guest(end)
-            else:
-                assert end.fd is None, f"{what}: a descriptor with a refusal: {end}"
-                if end.message:
-                    assert parse_reply(end.message).code == NAMES[end.status], (what, end)
-                elif end.status and self.argv is RELEASE:
-                    lines = len(end.stderr.splitlines())
-                    assert lines == 1 or not lines and NAMES[end.status] in SILENT, (what, end)
-        except Exception as error:
-            raise AssertionError(f"{what}: {end}") from error
-        finally:
-            if end.fd is not None:
-                os.close(end.fd)
-
-    def check_leftovers(self, what, may_stay):
+    def check_leftovers(self, end, what, may_stay, gone):
         stand = self.stand
+        if self.argv is RELEASE and end.status == 0 and not gone:
+            stand.check_as_before(what)
+            return
         state = stand.state()
+        if self.argv is RELEASE and may_stay:
+            assert state == self.prepared, f"{what}:\n{difference(self.prepared, state)}"
+            return
         if state not in self.known:
             self.known.append(state)
             stand.check_host_kept(state, what)
@@ -100,33 +123,26 @@ class Disturbed:
 
 
 def disturb_all(world, attachment, argv, disturbances, way=None):
-    """disturbances(calls) gives (index, function of the tracer, what it is) for each run.  Returns
-    how the runs ended; what went wrong is collected, and told in the end."""
-    stand, wrong = Stand(world, attachment, way), []
-    disturbed = Disturbed(stand, argv)
-    ends = disturbed.ends
-    for index, disturb, what in disturbances(disturbed.calls()):
-        what = f"{argv[-1]}, call {index}, {what}"
-        try:
-            disturbed.run(index, disturb, what)
-        except Exception as error:
-            wrong.append(f"{what}: {error}")
-            stand.close()
-            stand = Stand(world, attachment, way)  # the other one is no longer as it was
-            disturbed = Disturbed(stand, argv)
-        if len(wrong) == WRONG_MAX:
-            break
-    stand.close()
-    assert not wrong, "\n".join(wrong)
-    return ends
+    """disturbances(calls) gives the arguments of Disturbed.run() for each run.  Returns how the runs
+    ended."""
+
+    def make():
+        return Disturbed(Stand(world, attachment, way), argv)
+
+    def jobs(calls, *others):
+        for other in others:
+            check_alike(other, calls)
+        return disturbances(calls)
+
+    return share_out(make, jobs)
 
 
-def fail_everywhere(world, attachment, argv, first, last=len, errors=ERRORS, way=None):
-    """Each call from number first(calls) to before last(calls) fails with each error; and those
+def fail_everywhere(world, attachment, argv, begin, end=len, errors=ERRORS, way=None):
+    """Each call from number begin(calls) to before end(calls) fails with each error; and those
     with which it acts once for all with EINTR."""
 
     def disturbances(calls):
-        for index in range(first(calls), last(calls)):
+        for index in range(begin(calls), end(calls)):
             if calls[index].name in NEVER_FAILS:
                 continue
             ways = [(number, False) for number in errors]
@@ -134,9 +150,17 @@ def fail_everywhere(world, attachment, argv, first, last=len, errors=ERRORS, way
                 ways.append((errno.EINTR, True))
             for number, always in ways:
                 what = f"{calls[index]}: {os.strerror(number)}{' from then on' * always}"
-                yield index, lambda tracer: tracer.fail(number, always), what
+                yield index, failing(number, always), what, number == errno.ENODEV
 
     return disturb_all(world, attachment, argv, disturbances, way)
+
+
+def failing(number, always):
+    return lambda tracer: tracer.fail(number, always)
+
+
+def refusing(number):
+    return lambda tracer: tracer.refuse(number)
 
 
 def refuse_everywhere(world, attachment, argv, errors=REFUSALS):
@@ -146,11 +170,27 @@ def refuse_everywhere(world, attachment, argv, errors=REFUSALS):
         for index, call in enumerate(calls):
             for number in errors if call.nl_type else ():
                 if call.nl_type == RTM_GETTFILTER and number in (errno.ENOENT, errno.EINVAL):
-                    continue  # the kernel's word for: there is none, which is no failure
+                    continue  # which is no failure
                 what = f"request {call.nl_type} refused: {os.strerror(number)}"
-                yield index, lambda tracer: tracer.refuse(number), what
+                yield index, refusing(number), what, number in GONE
 
     return disturb_all(world, attachment, argv, disturbances)
+
+
+def check_alike(some, others):
+    pairs = itertools.zip_longest(shape(some), shape(others))
+    different = [(i, *pair) for i, pair in enumerate(pairs) if pair[0] != pair[1]]
+    assert not different, different[:5]
+
+
+def shape(calls):
+    """What is the same of them in each run: most first arguments are addresses in memory, or
+    descriptors whose numbers follow from how many it was started with."""
+    return [(c.name, c.nl_type, c.path, (c.nl_type or c.name == "prctl") and c.fd) for c in calls]
+
+
+def first(calls):
+    return 0
 
 
 def first_own(calls):

@@ -68,6 +68,7 @@ class Stand:
         self.open_probe()
         self.wires = {"lan": Wire(beyond), "host": Wire(self.desk, self.card)}
         self.user, self.root = self.tracer("mac"), Tracer(self.desk, user=None)
+        self.lisa = None  # made when she is needed
         self.net = NetState(self.desk)
         self.serial = 0
         # the kernel forgets a neighbour that was not asked for a minute, which on a busy machine is
@@ -78,7 +79,8 @@ class Stand:
         self.before = self.net.snapshot()
 
     def close(self):
-        for thing in (*self.wires.values(), self.user, self.root, self.net, *self.ends):
+        others = [self.lisa] if self.lisa else []
+        for thing in (*self.wires.values(), self.user, self.root, *others, self.net, *self.ends):
             thing.close()
 
     def __enter__(self):
@@ -123,18 +125,29 @@ class Stand:
     def attach(self):
         """A whole attach; returns its End, which is a success."""
         self.user.start(*self.argv)
-        end = self.user.go()
+        end = self.user.run()
+        assert end.status == 0 and end.fd is not None, end
+        return end
+
+    def attach_other(self):
+        """Likewise, another user's."""
+        self.lisa = self.lisa or self.tracer("lisa")
+        self.lisa.start(*self.other)
+        end = self.lisa.run()
         assert end.status == 0 and end.fd is not None, end
         return end
 
     def release(self):
         self.root.start(*RELEASE)
-        end = self.root.go()
+        end = self.root.run()
         assert end.status == 0, end
 
     def check_released(self, when):
         """One --release, and all is as it was."""
         self.release()
+        self.check_as_before(when)
+
+    def check_as_before(self, when):
         after = self.net.snapshot()
         assert after == self.before, f"after {when}:\n{difference(self.before, after)}"
 
@@ -199,11 +212,12 @@ class Stand:
                 wire.send(frame)
                 self.expect(fd, frame)
         if self.attachment == "none":
-            other = (self.way or helper).ask(self.desk, slot=1)
+            other = self.attach_other()
+            os.set_blocking(other.fd, False)
             frame = self.frame(BROADCAST, mac)
             os.write(fd, frame)
             self.expect(other.fd, frame)
-            helper.close(other)
+            os.close(other.fd)
 
     def frame(self, to, source):
         self.serial += 1

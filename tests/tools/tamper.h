@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
+#include <sys/wait.h>
 
 #include <linux/ptrace.h> /* after <sys/ptrace.h>, which has enumerators of the same names */
 
@@ -56,6 +58,14 @@ static void die(const char *what)
 {
 	fprintf(stderr, "tracer: %s: %s\n", what, strerror(errno));
 	exit(1);
+}
+
+/* The signal that it stopped for, if it is to get it: its life's bound goes on while it stands. */
+static int passed_on(const struct run *run)
+{
+	const int signal = WSTOPSIG(run->status);
+
+	return signal == SIGTRAP || (signal == SIGALRM && !run->mortal) ? 0 : signal;
 }
 
 /* ---- registers, the one thing that depends on the machine */

@@ -25,6 +25,7 @@
  *   int80 NR              instead of this call, call NR of the 32-bit kind is made
  *   kill                  SIGKILL, before this call
  *   go                    run to its end
+ *   run                   likewise, its calls not noted: that is quicker
  *
  *   at PID INDEX NR FD                       it stands before that call
  *   end STATUS STUCK CALLS\nSTDERR\0REPLY    it ended: status as of waitpid(); STUCK 1: it was
@@ -194,10 +195,7 @@ static void next_call(struct run *run)
 			return;
 		signal = 0;
 		if (WSTOPSIG(run->status) != (SIGTRAP | 0x80)) {
-			/* the bound of its life goes on while it stands still here */
-			if (WSTOPSIG(run->status) != SIGTRAP &&
-			    (run->mortal || WSTOPSIG(run->status) != SIGALRM))
-				signal = WSTOPSIG(run->status);
+			signal = passed_on(run);
 			continue;
 		}
 		ptrace(PTRACE_GET_SYSCALL_INFO, run->pid, sizeof(info), &info);
@@ -311,6 +309,18 @@ static void go_until(struct run *run, uint64_t nr, int fd)
 				 (fd >= 0 && (int)run->calls[run->count - 1].args[0] != fd)));
 }
 
+/* Its calls take place without a word from here; nor can it be told that it goes on and on. */
+static void run_free(struct run *run)
+{
+	int signal = 0;
+
+	while (!run->ended) {
+		ptrace(PTRACE_CONT, run->pid, NULL, signal);
+		wait_for_stop(run);
+		signal = run->ended ? 0 : passed_on(run);
+	}
+}
+
 static void go_on(struct run *run, enum inject inject, const char *error_number)
 {
 	run->inject = inject;
@@ -338,6 +348,8 @@ static void obey(struct run *run, char *words[], size_t count)
 		wait_for_stop(run);
 	} else if (strcmp(verb, "go") == 0) {
 		go_on(run, NOTHING, NULL);
+	} else if (strcmp(verb, "run") == 0) {
+		run_free(run);
 	} else if (strcmp(verb, "fail") == 0 && count == 2) {
 		go_on(run, FAIL, words[1]);
 	} else if (strcmp(verb, "fail-always") == 0 && count == 2) {
@@ -365,7 +377,6 @@ int main(int argc, char *argv[])
 
 	(void)argv;
 	run.mortal = argc > 1;
-
 	/* tracer and traced take turns: on one processor that costs a third */
 	CPU_ZERO(&here);
 	CPU_SET((unsigned int)sched_getcpu(), &here);
