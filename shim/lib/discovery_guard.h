@@ -3,7 +3,8 @@
  * discovery_guard.h: a loop for libavahi-core whose network sockets show it only datagrams that
  * records_are_sane(). What Avahi keeps of a datagram can be sixteen times as long as that and more,
  * and it counts records, not bytes: 2,300 datagrams of a neighbour's made an emulator 410 MB
- * larger.
+ * larger. And it shows no more than Avahi has time for: a share of one processor, and what it has
+ * not used of that in the seconds before.
  *
  * Belongs to the thread of the loop.
  */
@@ -11,6 +12,9 @@
 #define BASILISK_TAP_SHIM_DISCOVERY_GUARD_H
 
 #include <avahi-common/watch.h>
+
+#define GUARD_SHARE    4    /* one in so many seconds may be Avahi's, */
+#define GUARD_BURST_MS 1000 /* so much at once: a hundred emulators' start takes half a second */
 
 struct guard;
 
