@@ -72,6 +72,16 @@ struct traffic device_traffic(const struct bt_device *d)
 	};
 }
 
+uint64_t device_drops(const struct bt_device *d, enum drop reason)
+{
+	uint64_t dropped = d->counters.drop[reason];
+
+	if (reason == DROP_NOT_READ)
+		dropped += (uint64_t)tunnel_not_read(d->tunnel.data) +
+			   tunnel_not_read(d->tunnel.control) + tunnel_not_read(d->fast.fd);
+	return dropped;
+}
+
 bool device_tap_lost(struct bt_device *device)
 {
 	struct notice notice = { .kind = NOTICE_TAP_LOST };
@@ -353,7 +363,7 @@ void bt_get_status(const struct bt_device *device, struct bt_status *status, siz
 	s.received = traffic.from_tap + traffic.from_tunnel;
 	s.sent = traffic.sent;
 	for (int i = 0; i < DROP_REASONS; i++)
-		s.dropped += d->counters.drop[i];
+		s.dropped += device_drops(d, (enum drop)i);
 	memset(status, 0, size);
 	memcpy(status, &s, size < sizeof(s) ? size : sizeof(s));
 }

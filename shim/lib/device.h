@@ -40,7 +40,10 @@ struct control_thread;
 /* Of a function that few frames need: what it has on the stack costs the others nothing. */
 #define APART __attribute__((noinline))
 
-/* Each is only ever added to. Frames that go as lately are counted there, and not here. */
+/*
+ * Each is only ever added to. Frames that go as lately are counted there, and not here; nor are
+ * datagrams that the kernel drops as long as their socket is open.
+ */
 struct counters {
 	_Atomic uint64_t from_tap;    /* frames the guest got by the TAP */
 	_Atomic uint64_t from_tunnel; /* frames the guest got by the tunnel */
@@ -134,6 +137,9 @@ struct traffic {
 };
 
 struct traffic device_traffic(const struct bt_device *device);
+
+/* How many were dropped for @reason. */
+uint64_t device_drops(const struct bt_device *device, enum drop reason);
 
 /* Takes a TAP that shows an error out of use, at once and in any thread. True for the first. */
 bool device_tap_lost(struct bt_device *device);

@@ -23,6 +23,7 @@ static const char *const names[DROP_REASONS] = {
 	[DROP_SEND] = "not-sent",
 	[DROP_RECEIVE] = "not-received",
 	[DROP_UNPROVEN] = "unproven-peer",
+	[DROP_NOT_READ] = "not-read",
 };
 
 const char *drop_name(unsigned int drop)

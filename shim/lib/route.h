@@ -53,6 +53,7 @@ enum drop {
 	DROP_SEND,	     /* the kernel refused to send */
 	DROP_RECEIVE,	     /* the kernel failed to deliver */
 	DROP_UNPROVEN,	     /* group frame to a peer that never answered: rate limited */
+	DROP_NOT_READ,	     /* the kernel's queue was full, or the datagram damaged */
 	DROP_REASONS
 };
 

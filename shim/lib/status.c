@@ -78,7 +78,7 @@ static void add_counters(struct text *t, const struct bt_device *d)
 	add_count(t, "control-out", c->control_out);
 	for (unsigned int i = DROP_NONE + 1; i < DROP_REASONS; i++) {
 		snprintf(key, sizeof(key), "drop-%s", drop_name(i));
-		add_count(t, key, c->drop[i]);
+		add_count(t, key, device_drops(d, (enum drop)i));
 	}
 }
 

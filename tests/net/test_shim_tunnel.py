@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The tunnel under bad input: forged, flooded, fragmented; and with peers that are not there."""
 import itertools
+import json
 import os
 import socket
 import struct
+import threading
 import time
 
 import emulator
@@ -145,80 +147,126 @@ def test_write_never_blocks(world):
 
 
 class Flood:
-    """Those datagrams from that host to the attic, round and round, at 100,000 a second."""
+    """Those datagrams from that host to the attic, round and round, at 110,000 a second."""
 
-    def __init__(self, host, attic, datagrams, seconds=3, port=6066):
+    def __init__(self, host, attic, datagrams, seconds=3):
         path = compiled(host.world, "flood")
         file = host.world.path("datagrams")
         with open(file, "wb") as out:
             out.write(b"".join(len(d).to_bytes(2, "big") + d for d in datagrams))
-        argv = ["sh", "-c", f"{path} {attic.address} {port} 110000 {seconds} <{file}"]
+        argv = ["sh", "-c", f"{path} {attic.address} 6066 110000 {seconds} <{file}"]
         self.process = host.start(argv, name="flood")
 
     def running(self):
         return self.process.running()
 
-    def rate(self):
+    def sent(self):
+        """How many, and how many a second."""
         assert self.process.wait() == 0, self.process.story()
-        return int(self.process.stdout)
+        return map(int, self.process.stdout.split())
 
 
-FLOOD = 512  # different datagrams, a multiple of what flood.c sends at once
+FLOOD = 512  # different datagrams
 
 
 def floods(mac, peer):
-    """{what it is: datagrams} for the one that has this MAC, and has that peer."""
+    """{what it is: (datagrams, why they are dropped)} for who has this MAC and that peer."""
     strangers = [b"\xb2" + os.urandom(5) for _ in range(FLOOD)]
+    bad = "short group-source not-ours unknown-peer own wrong-address".split()
+    noise = [os.urandom(1 + 13 * (k % 16)) for k in range(FLOOD)]
+    forged = [control(mac, s, 1 + k % 4) for k, s in enumerate(strangers)]
+    unknown = [frame(mac, s, k) for k, s in enumerate(strangers)]
+    moved = [frame(BROADCAST, peer, k) for k in range(FLOOD)]
     return {
-        "random bytes": [os.urandom(1 + k % 200) for k in range(FLOOD)],
-        "unknown peers": [frame(mac, s, k) for k, s in enumerate(strangers)],
-        "forged source": [frame(BROADCAST, peer, k) for k in range(FLOOD)],
-        "confirmation": [control(mac, s, 1 + k % 4) for k, s in enumerate(strangers)],
+        "random bytes": (noise, [f"drop-{key}" for key in bad]),
+        "unknown peers": (unknown, ["drop-unknown-peer"]),
+        "forged source": (moved, ["drop-wrong-address"]),
+        "confirmation": (forged, ["control-bad", "control-in"]),
     }
 
 
-def flood_that_can_be_had(flooder, attic):
-    """How many a second this machine has time for, where nobody reads them."""
-    with udp(attic) as nobody:
-        return Flood(flooder, attic, [bytes(100)] * FLOOD, 1, nobody.getsockname()[1]).rate()
+def first_of_all(pid=0):
+    """Lets that process, and what it starts, go before all that others have to do on this machine.
+    False where that is not allowed."""
+    tasks = map(int, os.listdir(f"/proc/{pid or 'self'}/task"))
+    try:
+        for task in tasks:
+            os.sched_setscheduler(task, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
 
 
-def echo_that_can_be_had(peer, mac):
-    """Seconds that the slowest of some echoes takes without a flood."""
-    spent = []
-    for _ in range(10):
-        start = time.monotonic()
-        testproto.echo(peer, mac.mac, 600, 10)
-        spent.append(time.monotonic() - start)
-    return max(spent)
+ECHO_EVERY = 0.04
+
+
+def echoes_meanwhile(peer, mac, running):
+    """How many came, of how many: each of another length, for an answer may come late."""
+    awaited, answers = set(), 0
+    for length in range(60, 1514):
+        if not running():
+            break
+        sent = testproto.command(mac.mac, peer.mac, "E", length=length)
+        peer.send(sent)
+        awaited.add(peer.mac + mac.mac + sent[12:18] + b"R" + sent[19:])
+        end = time.monotonic() + ECHO_EVERY
+        while (left := end - time.monotonic()) > 0:
+            got = peer.receive(left)
+            answers += got in awaited
+            awaited.discard(got)
+    return answers, answers + len(awaited)
+
+
+def status_of(mac):
+    """What `basilisk-tap status` tells of the one emulator that runs there."""
+    done = mac.host.run(["basilisk-tap", "status", "--json"], user="mac")
+    assert done.returncode == 0, done
+    [facts] = json.loads(done.stdout)["emulators"]
+    return facts
+
+
+def check_counted(sent, keys, before, after):
+    """Each datagram was dropped for its reason, or the kernel had no room for it."""
+    dropped = {k: int(after[k]) - int(before[k]) for k in (*keys, "drop-not-read")}
+    print(f"{dropped} of {sent}")
+    assert 0.98 * sent < sum(dropped.values()) < 1.02 * sent, dropped
+    return dropped
+
+
+def memory(mac):
+    """Private bytes of its process."""
+    with open(f"/proc/{mac.process.pid}/smaps_rollup") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024
 
 
 @limit(90)
 @needs(emulator.missing)
 def test_flood_of_garbage_does_not_stop_the_emulators_echo(world):
-    """Beside what this machine does without one: other programs may have its time, too."""
+    """100,000 a second, all of which it can read; where it does not get the machine's time before
+    other programs the kernel drops some, and with them some echoes."""
     lan = world.lan()
     attic = world.host("attic", lan, policy=REFUSE)
     flooder = world.host("flooder", lan)
     with Peer(world.host("machine", lan)) as peer:
         mac = Emulator(attic)
         mac.hello(peer)
-        patience = max(0.5, 4 * echo_that_can_be_had(peer, mac))
-        wanted = min(30000, flood_that_can_be_had(flooder, attic) / 4)
-        for kind, datagrams in floods(mac.mac, peer.mac).items():
-            flood = Flood(flooder, attic, datagrams, max(3, 6 * patience))
-            answers = tries = 0
-            while flood.running():
-                tries += 1
-                try:
-                    testproto.echo(peer, mac.mac, 600, patience)
-                    answers += 1
-                except Timeout:
-                    pass
-            rate = flood.rate()
-            print(f"{kind}: {rate} a second, {answers} of {tries} echoes in {patience:.1f} s")
-            assert answers >= 0.5 * tries and answers >= 5, f"{kind}: {answers} of {tries}"
-            assert rate > wanted, f"{kind}: {rate} a second, where {wanted} can be had"
+        alone = first_of_all(mac.process.pid) and first_of_all()
+        had = []
+        for kind, (datagrams, keys) in floods(mac.mac, peer.mac).items():
+            before = status_of(mac)
+            flood = Flood(flooder, attic, datagrams)
+            answers, tries = echoes_meanwhile(peer, mac, flood.running)
+            sent, rate = flood.sent()
+            print(f"{kind}: {rate} a second, {answers} of {tries} echoes")
+            dropped = check_counted(sent, keys, before, status_of(mac))
+            assert answers >= (0.9 * tries if alone else 5), f"{kind}: {answers} of {tries}"
+            if alone:
+                assert rate >= 100000, f"{kind}: {rate} a second"
+                assert dropped["drop-not-read"] < 0.1 * sent, kind
+            had.append(memory(mac))
+        print(had)
+        # the first one came while the Mac still began to use its own memory
+        assert max(had) - had[0] < 1 << 20, had
         testproto.echo(peer, mac.mac, 1514, 10)
 
 
@@ -228,64 +276,119 @@ def test_flood_costs_no_memory_and_is_counted(world):
     flooder = world.host("flooder", world.lans[0])
     with Peer(machine) as peer:
         wait_until(lambda: peer.receive(0.05) or station.mac in peer.peers, 5, "the station")
-        counted = "drop-long drop-short drop-unknown-peer drop-wrong-address control-bad".split()
         known = station.status()["peers"]
-        for kind, datagrams in floods(station.mac, peer.mac).items():
-            before, facts = memory(station), station.status()
+        for kind, (datagrams, keys) in floods(station.mac, peer.mac).items():
+            had, before = memory(station), station.status()
             flood = Flood(flooder, attic, datagrams, 2)
             wait_until(lambda f=flood: peer.receive(0.05) and False or not f.running(), 10)
-            drops = {k: int(station.counter(k)) - int(facts[k]) for k in counted}
-            print(f"{kind}: {memory(station) - before} bytes more, {drops}")
-            assert memory(station) - before < 1 << 20
-            assert sum(drops.values()) > 10000
+            print(f"{kind}: {memory(station) - had} bytes more")
+            sent, _ = flood.sent()
+            check_counted(sent, keys, before, station.status())
+            assert memory(station) - had < 1 << 20
         assert station.status()["peers"] == known
 
 
-def memory(station):
-    """Private bytes of the station's process."""
-    with open(f"/proc/{station.process.pid}/smaps_rollup") as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024
+def test_what_the_kernel_had_no_room_for_is_counted(world):
+    attic, _, station = attic_and_machine(world)
+    stranger = udp(world.host("other", world.lans[0]))
+    data, count = frame(station.mac, b"\xb2\1\2\3\4\5", 1), 5000
+    station.freeze()
+    for _ in range(count):
+        stranger.sendto(data, (attic.address, 6066))
+    wait_until(lambda: station.counter("drop-not-read") > 0, what="the first without room")
+    station.thaw()
+
+    def all_told():
+        facts = station.status()
+        return int(facts["drop-unknown-peer"]) + int(facts["drop-not-read"]) == count
+
+    wait_until(all_told, what="all to be counted")
+    assert station.counter("drop-unknown-peer") > 100
+
+
+# Half of it is Avahi's, for as long as they are announced: 2,048 records of some 450 bytes, and for
+# 250 instances eight questions of 500 each with what belongs to them.  The rest it has for 0.7 s, of
+# what it hears in a second of its processor's time (discovery_guard.c); malloc() keeps that.
+FORGED_BYTES = 8 << 20
+
+
+class Forger(Peer):
+    """Announces emulators that are not there, at the address of a third party."""
+
+    def __init__(self, host, victim):
+        super().__init__(host, announces=False)
+        self.heard = udp(victim)
+        self.heard.setblocking(False)
+        self.host = victim  # whose address the announcements tell
+
+    @property
+    def port(self):
+        return self.heard.getsockname()[1]
+
+    def announce(self, count, each=lambda: None):
+        """So many; each() is called after a hundred."""
+        for number in range(count):
+            self.mac = b"\xb2\xee" + number.to_bytes(4, "big")
+            self.mdns.sendto(self.announcement(), MDNS)
+            if number % 100 == 0:
+                each()
+
+    def victims(self):
+        """How many datagrams the third party got."""
+        count = 0
+        try:
+            while self.heard.recv(2048):
+                count += 1
+        except BlockingIOError:
+            return count
+
+
+def forger(world):
+    return Forger(*(world.host(name, world.lans[0]) for name in ("forger", "victim")))
 
 
 @limit(90)
 def test_flood_of_forged_announcements_is_bounded(world):
-    """10,000 emulators that are not there, at the address of a third party."""
+    """10,000 of them."""
     attic, machine, station = attic_and_machine(world)
-    victim = world.host("victim", world.lans[0])
-    heard = udp(victim)
-    heard.setblocking(False)
-    with Peer(machine) as peer:
+    with Peer(machine) as peer, forger(world) as other:
         wait_until(lambda: peer.receive(0.05) or station.mac in peer.peers, 5, "the station")
         before = memory(station)
-        forger = Peer(world.host("forger", world.lans[0]), announces=False)
-        forger.host = victim  # whose address the announcements tell
-        port = heard.getsockname()[1]
-        type(forger).port = property(lambda self: port)
-        try:
-            for number in range(10000):
-                forger.mac = b"\xb2\xee" + number.to_bytes(4, "big")
-                forger.mdns.sendto(forger.announcement(), ("224.0.0.251", 5353))
-                if number % 100 == 0:
-                    peer.receive(0.01)
-        finally:
-            del type(forger).port
-            type(forger).port = PORT
+        other.announce(10000, lambda: peer.receive(0.01))
         for number in range(20):
             station.send(frame(BROADCAST, station.mac, number))
             time.sleep(0.05)
-        count = 0
-        try:
-            while heard.recv(2048):
-                count += 1
-        except BlockingIOError:
-            pass
+        count = other.victims()
         print(f"the victim got {count} datagrams; {station.status()['peers']} peers")
         print(f"{memory(station) - before} bytes more")
         assert count <= 16 * 5 + 16 * 20, count
-        assert memory(station) - before < 6 << 20
+        assert memory(station) - before < FORGED_BYTES
         assert int(station.status()["peers"]) <= 1024 + 10
         peer.send(frame(station.mac, peer.mac, 77))
         assert station.expect(lambda f: number_of(f, peer.mac)) == 77
+
+
+@limit(90)
+@needs(emulator.missing)
+def test_forged_announcements_do_not_stop_the_emulators_echo(world):
+    """10,000 in three seconds."""
+    lan = world.lan()
+    attic = world.host("attic", lan, policy=REFUSE)
+    with Peer(world.host("machine", lan)) as peer, forger(world) as other:
+        mac = Emulator(attic)
+        mac.hello(peer)
+        alone = first_of_all(mac.process.pid) and first_of_all()
+        echoes_meanwhile(peer, mac, iter([True] * 25 + [False]).__next__)
+        had = memory(mac)
+        thread = threading.Thread(target=other.announce, args=(10000, lambda: time.sleep(0.03)))
+        thread.start()
+        answers, tries = echoes_meanwhile(peer, mac, thread.is_alive)
+        thread.join()
+        facts = status_of(mac)
+        print(f"{answers} of {tries} echoes, {memory(mac) - had} bytes more; {facts}")
+        assert answers >= (0.9 * tries if alone else 5), f"{answers} of {tries}"
+        assert memory(mac) - had < FORGED_BYTES
+        testproto.echo(peer, mac.mac, 1514, 10)
 
 
 @limit(120)
@@ -312,9 +415,6 @@ def test_flood_of_records_costs_no_more_than_it_has_bytes(world):
         peer.send(frame(station.mac, peer.mac, 77))
         assert station.expect(lambda f: number_of(f, peer.mac)) == 77
     Station(world.host("cellar", world.lans[0], policy=REFUSE)).await_peer(station.mac, proven="1")
-
-
-PORT = Peer.port
 
 
 def test_peer_without_confirmation_gets_few_group_frames_until_it_speaks(world):
@@ -407,6 +507,23 @@ def test_frozen_guest_with_a_busy_peer_still_answers_for_itself(world):
     assert one.counter("control-in") > before
     one.thaw()
     check_all_pairs([one, other, asker])
+
+
+def test_what_a_way_of_its_own_had_no_room_for_stays_counted(world):
+    """Its socket, which the kernel counts for, is no more."""
+    _, (one, other) = busy_pair(world)
+    one.freeze()
+    count = itertools.count(OTHER)
+
+    def lost():
+        for number in itertools.islice(count, 200):
+            other.send(frame(one.mac, other.mac, number))
+        return one.counter("drop-not-read")
+
+    before = wait_until(lost, what="the first without room")
+    one.story("no way of its own any more: the guest does not read", 15)
+    assert one.counter("drop-not-read") >= before
+    one.thaw()
 
 
 def test_busy_peer_that_closes_is_gone_at_once(world):
