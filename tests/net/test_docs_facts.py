@@ -2,6 +2,7 @@
 """What the documents say of options, exit statuses, variables, the policy and `ether`, held against
 the programs: neither has one that the other lacks."""
 import glob
+import math
 import os
 import re
 import shutil
@@ -118,6 +119,48 @@ def test_variables_that_are_read_are_documented(world):
     assert {"BASILISK_TAP_LOG", "NO_COLOR"} <= found, found
     page = set(re.findall(r"^\.It Ev ([A-Z_]+)$", read("man/basilisk-tap.1"), re.M))
     assert found == page, found ^ page
+
+
+def test_reasons_for_drops_are_those_of_the_manual(world):
+    with Station(world.host("desk", world.lan()), "auto-p2p", debug=False) as mac:
+        told = {key.removeprefix("drop-") for key in mac.status() if key.startswith("drop-")}
+    [listed] = re.findall(r"^which reason:\n(.*?)^\.El$", read("man/basilisk-tap.1"), re.M | re.S)
+    page = re.findall(r"^\.It Sy (.*)$", listed, re.M)
+    assert told == {word for words in page for word in words.split(" , ")}, (told, page)
+
+
+def number(file, name):
+    """What a file of the library defines it as."""
+    value = re.search(rf"^#define {name}\s+\(?([0-9 *]+)", read("shim/lib", file), re.M)[1]
+    return math.prod(map(int, value.split("*")))
+
+
+def test_bounds_that_are_told_are_those_of_the_library(world):
+    text = read("SECURITY.md")
+    [told] = re.findall(r"^The bounds, for each emulator: .*?\n\n", text, re.M | re.S)
+    told = " ".join(told.split())
+    asks, rounds = number("confirm.h", "CONFIRM_RATE"), read("shim/lib/confirm_rounds.c")
+    unknown = re.search(r"kind == CONFIRM_TO_UNKNOWN \? CONFIRM_RATE / (\d+)", rounds)
+    again = re.search(r"unproven\[\] = \{ .*, (\d+)000 \}", rounds)
+    peers = number("peers.h", "PEERS_MAX"), number("peers.h", "PEERS_UNPROVEN")
+    looks = number("discovery_directory.h", "DIRECTORY_RATE")
+    cached = number("discovery_core.c", "CACHE_MAX")
+    shares, burst = {4: "a quarter"}, {1000: "a second"}
+    for sentence in (
+        f"{peers[0]:,} peers, {peers[1]:,} of them that",
+        f"{number('peers.h', 'PEERS_BY_ADDRESS')} behind one address and port",
+        f"{number('discovery_directory.h', 'DIRECTORY_MAX')} announced instances",
+        f"looked at {looks} a second once {number('discovery_directory.h', 'DIRECTORY_BURST')}",
+        f"{number('discovery_question.h', 'QUESTION_BYTES') >> 20} MB of their records",
+        f"keeps {cached:,} records for each card and protocol",
+        f"gets {shares[number('discovery_guard.h', 'GUARD_SHARE')]} of one processor",
+        f"and {burst[number('discovery_guard.h', 'GUARD_BURST_MS')]} at once",
+        f"At most {asks} confirmation requests a second go to peers, {asks} to those",
+        f"{asks // int(unknown[1])} to unknown senders",
+        f"({number('confirm.h', 'CONFIRM_BURST')} at once)",
+        f"then one each {again[1]} s, and {number('send.c', 'UNPROVEN_RATE')} of the guest's",
+    ):
+        assert sentence in told, sentence
 
 
 def policies():
