@@ -223,6 +223,13 @@ def test_values_of_ether_that_are_shown_are_understood(world):
             assert re.fullmatch(rf"basilisk-tap: {way}, MAC b2(:[0-9a-f]{{2}}){{5}}(: .*)?", line)
 
 
+def test_page_of_the_library_has_the_functions_of_its_header(world):
+    header = set(re.findall(r"\b(bt_\w+)\(", read("shim/lib/basilisk-tap.h")))
+    synopsis = re.findall(r"^\.F[no] (bt_\w+)", section("libbasilisk-tap.3", "SYNOPSIS"), re.M)
+    names = re.findall(r"^\.Nm (bt_\w+)", section("libbasilisk-tap.3", "NAME"), re.M)
+    assert len(header) > 5 and header == set(synopsis) == set(names), (header, synopsis, names)
+
+
 def test_example_in_the_librarys_page_is_built(world):
     [code] = [block for block in blocks("libbasilisk-tap.3") if block.startswith("#include")]
     source = world.path("example.c")
