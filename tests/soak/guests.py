@@ -14,6 +14,7 @@ from proc import Timeout, wait_until
 from world import BUILD, TREE
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+ASK_MAX = 64  # as in chatter.c
 
 
 def program(world):
@@ -71,6 +72,7 @@ class Chatter(Guest):
         self.socket.send(words.encode())
 
     def ask(self, macs, milliseconds):
+        assert len(macs) <= ASK_MAX, len(macs)
         self.say(" ".join(["ask", str(milliseconds), *(mac.hex() for mac in macs)]))
 
     def missing(self, seconds):

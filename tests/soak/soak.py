@@ -13,6 +13,7 @@ import os
 import random
 import time
 
+import avahi
 import emulator
 import held
 import measure
@@ -265,6 +266,9 @@ def soak(world, seconds, tell):
     seed = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
     random.seed(seed)
     tell(f"soak for {seconds} s, SOAK_SEED={seed}")
+    for lack in filter(None, (emulator.missing(), avahi.missing())):
+        assert os.environ.get("BASILISK_TAP_MUST_WORK") != "1", lack
+        tell(f"soak: goes without: {lack}")
     it = Soak(world, seconds, tell)
     it.settle_elders()
     it.storm()
