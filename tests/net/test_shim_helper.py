@@ -8,6 +8,7 @@ import testproto
 from case import needs
 from emulator import Emulator
 from peer import Peer
+from proc import late
 
 REMEDY = re.compile(r": (see|unset|report|install|is that) ")  # what to do, after what was wrong
 
@@ -63,7 +64,7 @@ def test_silent_helper_is_waited_for_three_seconds(world):
     mac, peer = start_with(world, "exec sleep 600")
     line = mac.opened()
     waited = time.monotonic() - start
-    assert 3.0 <= waited <= 5.0, waited
+    assert waited >= 3.0 and not late(start, 5.0), waited
     assert "3 s" in line or "answer" in line, line
     check_peer_to_peer(mac, peer)
 
