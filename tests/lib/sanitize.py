@@ -14,6 +14,8 @@ RUNTIME = SANITIZE if SANITIZE.startswith("/") else None
 FLAGS = ["-Wl,--no-as-needed", SANITIZE] if RUNTIME else [SANITIZE] if SANITIZE else []
 PRELOAD = "/usr/local/lib/basilisk-tap/basilisk-tap-preload.so"
 OPTIONS = "detect_leaks=0:verify_asan_link_order=0:use_sigaltstack=0:log_path=/run/basilisk-tap-reports/report"
+SIGALTSTACK = 131
+CALLS = {SIGALTSTACK} if RUNTIME else set()  # what its filter allows a helper with it: options.c
 
 TSAN_OPTIONS = "report_signal_unsafe=0:log_path=/run/basilisk-tap-reports/report"
 

@@ -26,6 +26,8 @@
 
 #include <linux/ptrace.h> /* after <sys/ptrace.h>, which has enumerators of the same names */
 
+#include "sanitizer.h"
+
 #define CALLS_MAX  2500 /* the longest run has a fifth of it: more is a loop */
 #define PATH_SHOWN 64	/* with the final NUL */
 
@@ -47,11 +49,12 @@ struct run {
 	unsigned int count; /* the call it stands before is number count - 1 */
 	enum inject inject;
 	int error_number;
-	uint64_t other[3]; /* INSTEAD, INT80: the number and two arguments */
-	uint64_t failing;  /* FAIL_ALWAYS: the number */
-	bool failed;	   /* the call it is in was replaced */
-	bool planted;	   /* the instruction of the call it is in was replaced */
-	int refused;	   /* descriptor whose answer is to be changed, or -1 */
+	uint64_t other[3];    /* INSTEAD, INT80: the number and two arguments */
+	uint64_t failing;     /* FAIL_ALWAYS: the number */
+	bool failed;	      /* the call it is in was replaced */
+	bool planted;	      /* the instruction of the call it is in was replaced */
+	struct places places; /* where calls came from, so far */
+	int refused;	      /* descriptor whose answer is to be changed, or -1 */
 };
 
 static void die(const char *what)

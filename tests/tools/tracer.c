@@ -184,6 +184,7 @@ static void enter_call(struct run *run)
 static void next_call(struct run *run)
 {
 	struct ptrace_syscall_info info;
+	bool theirs = false;
 	int signal = 0;
 
 	if (run->count)
@@ -199,8 +200,14 @@ static void next_call(struct run *run)
 			continue;
 		}
 		ptrace(PTRACE_GET_SYSCALL_INFO, run->pid, sizeof(info), &info);
-		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
-			break;
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+			theirs = sanitizer_calls(&run->places, run->pid, info.instruction_pointer,
+						 info.entry.nr);
+			if (!theirs)
+				break;
+		}
+		if (theirs)
+			continue;
 		if (run->planted)
 			go_to_int80(run);
 		run->planted = false;
