@@ -12,6 +12,7 @@ from wire import BROADCAST
 from world import REFUSE
 
 OUTPUT = 3  # the hook
+LOST = 0.5  # seconds; a frame that has not come by then does not, and is sent again
 
 
 def pair(world):
@@ -44,7 +45,7 @@ def check_drops_and_recovers(stations, start, end, counted=True):
     start = time.monotonic()
     while True:
         try:
-            check_all_pairs(stations)
+            check_all_pairs(stations, LOST)
             break
         except AssertionError:
             assert not late(start, 4)
