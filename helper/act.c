@@ -19,6 +19,7 @@
 #define CARDS_MAX     1024
 #define MOMENT_NS     10000000 /* between two looks at who else is at work … */
 #define MOMENTS	      50       /* … and how many there are */
+#define SECONDS_ALONE 10       /* that others may be kept waiting */
 
 static int make_plan(struct run *run)
 {
@@ -284,6 +285,10 @@ static int sweep_cards(struct run *run)
 	return count < 0 ? count : err < 0 ? err : 0;
 }
 
+/*
+ * Who stops it for ever while it keeps others out has it end.
+ * #syscall setitimer
+ */
 static int release(struct run *run)
 {
 	struct nl *nl = &run->route;
@@ -293,6 +298,7 @@ static int release(struct run *run)
 
 	/* while the descriptor is free for it, and it may take long */
 	tap_sweep(nl, FD_TUN, run->host);
+	early_live_for(SECONDS_ALONE);
 	err = tap_hold(nl, FD_TUN, TAPS_RELEASE, &hold);
 	if (err == -EBUSY)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "another --release is under way");

@@ -25,8 +25,8 @@ PATIENCE = 40  # seconds; many times all of the helper's own deadlines together
 # x86-64, which is what the tracer can do
 NUMBERS = {
     "read": 0, "write": 1, "open": 2, "close": 3, "fstat": 5, "mmap": 9, "mprotect": 10,
-    "munmap": 11, "brk": 12, "ioctl": 16, "pread64": 17, "access": 21, "dup2": 33, "getpid": 39,
-    "socket": 41, "connect": 42, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47,
+    "munmap": 11, "brk": 12, "ioctl": 16, "pread64": 17, "access": 21, "dup2": 33, "setitimer": 38,
+    "getpid": 39, "socket": 41, "connect": 42, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47,
     "bind": 49, "getsockname": 51, "setsockopt": 54, "getsockopt": 55, "execve": 59,
     "uname": 63, "fcntl": 72, "umask": 95, "getuid": 102, "getgid": 104, "geteuid": 107,
     "getegid": 108, "getppid": 110, "getgroups": 115, "setgroups": 116, "setresuid": 117,

@@ -2,10 +2,18 @@
 """The helper, setuid root, stopped between any two of its calls while others go on; what must come
 of that is in lib/frozen.py.  The other ways to ask it: test_ways_stopped.py.
 """
+import signal
+import time
+
+import helper
 from case import limit
-from frozen import (attach_past, go_past, release_past, release_past_release, release_past_repair,
-                    stand_still)  # fmt: skip
-from stand import ATTACH
+from frozen import (attach_past, close, go_past, release_past, release_past_release,
+                    release_past_repair, stand_still, stop_at, whole_run)  # fmt: skip
+from stand import ATTACH, RELEASE, Stand
+from tracer import Tracer
+
+ROUTE = 4  # its netlink socket: helper/early.h
+DELTFILTER = 45  # <linux/rtnetlink.h>
 
 
 @limit(90)
@@ -61,6 +69,36 @@ def test_attach_passes_a_frozen_release_that_is_then_killed(world):
 @limit(90)
 def test_attach_by_bridge_passes_a_frozen_release_that_is_then_killed(world):
     attach_past(world, "bridge", "kill")
+
+
+@limit(90)
+def test_release_that_is_stopped_for_ever_keeps_nobody_out_for_ever(world):
+    """Its own alarm ends it; and who asks meanwhile is told in time, and has changed nothing."""
+    with Stand(world, "patch") as stand, Tracer(stand.desk, user=None, mortal=True) as root:
+        close(stand.attach().fd)
+        calls = whole_run(stand.root, RELEASE)
+        close(stand.attach().fd)
+        stop_at(root, calls_to_undo(calls), RELEASE)
+        state, begun = stand.state(), time.monotonic()
+        for argv in (ATTACH, RELEASE):
+            tracer = stand.root if argv is RELEASE else stand.user
+            tracer.start(*argv)
+            end = tracer.go()
+            assert helper.NAMES[end.status] == "system" and end.fd is None, end
+            assert "--release" in end.stderr or b"it holds btap-release" in end.message, end
+            assert stand.state() == state
+        time.sleep(max(0, 11 - (time.monotonic() - begun)))  # a second longer than its life
+        end = root.go()
+        assert end.signal == signal.SIGALRM, end
+        end = stand.attach()
+        stand.check_guest(end)
+        close(end.fd)
+        stand.check_released("a release that did not end by itself")
+
+
+def calls_to_undo(calls):
+    """The number of the first request of a release that takes something away."""
+    return next(i for i, call in enumerate(calls) if (call.fd, call.nl_type) == (ROUTE, DELTFILTER))
 
 
 @limit(90)
