@@ -131,6 +131,22 @@ static int owner_new(struct bt_device *d)
 	return 0;
 }
 
+/*
+ * Who finds it taken looks again for a while before it sleeps: it is held for less than that, and
+ * the guest's write() would lose the processor.
+ */
+static void lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t kind;
+
+	pthread_mutexattr_init(&kind);
+#ifdef __GLIBC__
+	pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+	pthread_mutex_init(lock, &kind);
+	pthread_mutexattr_destroy(&kind);
+}
+
 static struct bt_device *device_new(void)
 {
 	struct bt_device *d = aligned_alloc(alignof(struct bt_device), sizeof(*d));
@@ -142,7 +158,7 @@ static struct bt_device *device_new(void)
 	d->wait.set = d->tap = d->tunnel.data = d->tunnel.control = d->fast.fd = d->capture = -1;
 	d->notice[0] = d->notice[1] = d->slot.lock = d->slot.directory = -1;
 	d->notice_next = clock_ms_coarse(); /* 0 may be later than now: the clock wraps round */
-	pthread_mutex_init(&d->lock, NULL);
+	lock_init(&d->lock);
 	if (getrandom(&secret, sizeof(secret), 0) == sizeof(secret) &&
 	    peers_init(&d->peers, secret) == 0)
 		return d;

@@ -2,7 +2,8 @@
 /*
  * meeting.c: see meeting.h.
  *
- * Must never: hold the device's lock while it waits.
+ * Must never: hold the device's lock while it waits, or while it sends: to send takes many times as
+ * long as all else that is done with the lock, which the guest's write() may be waiting for.
  */
 #include "meeting.h"
 
@@ -17,7 +18,14 @@
 #include "log.h"
 #include "loop.h"
 
-#define BATCH 64 /* confirmation frames answered before others have their turn */
+#define BATCH 64	    /* confirmation frames answered before others have their turn */
+#define ROOM  CONFIRM_BURST /* for confirmation frames to be sent: more seldom go at once */
+
+/* A confirmation frame that is to be sent; port 0: by the TAP. */
+struct letter {
+	struct tunnel_target to;
+	uint8_t frame[CONTROL_LEN];
+};
 
 struct meeting {
 	struct bt_device *device;
@@ -32,7 +40,45 @@ struct meeting {
 	bool twin_said;
 	void (*parted)(void *user);
 	void *user;
+	unsigned int letters;
+	struct letter letter[ROOM];
 };
+
+/* ---- what there is to send ---- */
+
+static void send_letters(struct meeting *m)
+{
+	for (unsigned int i = 0; i < m->letters; i++) {
+		const struct letter *letter = &m->letter[i];
+
+		count(&m->device->counters.control_out);
+		if (letter->to.port)
+			tunnel_send(&m->device->tunnel, &letter->to, letter->frame, CONTROL_LEN);
+		else
+			device_send_by_tap(m->device, letter->frame, CONTROL_LEN);
+	}
+	m->letters = 0;
+}
+
+/* For confirm.c, which has the lock held. Where there is no room they go, for once, at once. */
+static void send_confirmation(void *user, const uint8_t *frame, const struct tunnel_target *to)
+{
+	struct meeting *m = user;
+	struct letter *letter;
+
+	if (m->letters == ROOM)
+		send_letters(m);
+	letter = &m->letter[m->letters++];
+	memcpy(letter->frame, frame, CONTROL_LEN);
+	letter->to = to ? *to : (struct tunnel_target){ .port = 0 };
+}
+
+/* Gives the lock back. */
+static void changed(struct meeting *m)
+{
+	pthread_mutex_unlock(&m->device->lock);
+	send_letters(m);
+}
 
 /* ---- time ---- */
 
@@ -43,7 +89,7 @@ static void on_tick(AvahiTimeout *timeout, void *user)
 
 	device_lock_to_change(m->device);
 	wait = confirm_tick(&m->confirm, clock_ms());
-	pthread_mutex_unlock(&m->device->lock);
+	changed(m);
 	loop_set_timeout(m->poll, timeout, wait);
 }
 
@@ -54,17 +100,6 @@ static void tick_now(struct meeting *m)
 }
 
 /* ---- what confirm.c asks for; called with the lock held ---- */
-
-static void send_confirmation(void *user, const uint8_t *frame, const struct tunnel_target *to)
-{
-	struct meeting *m = user;
-
-	count(&m->device->counters.control_out);
-	if (to)
-		tunnel_send(&m->device->tunnel, to, frame, CONTROL_LEN);
-	else
-		device_send_by_tap(m->device, frame, CONTROL_LEN);
-}
 
 static bool on_link(void *user, const struct address *address)
 {
@@ -106,7 +141,7 @@ static void take_confirmation(struct meeting *m, const uint8_t *frame, size_t le
 
 	device_lock_to_change(d);
 	err = confirm_frame(&m->confirm, frame, len, from, clock_ms());
-	pthread_mutex_unlock(&d->lock);
+	changed(m);
 	count(err ? &d->counters.control_bad : &d->counters.control_in);
 	if (m->twin && !m->twin_said) {
 		m->twin_said = true; /* not before the lock is given back: it may block */
@@ -150,7 +185,7 @@ static void on_watch(AvahiTimeout *timeout, void *user)
 	if (m->watching)
 		d->watched = confirm_watch(&m->confirm, clock_ms());
 	m->watching = d->watched;
-	pthread_mutex_unlock(&d->lock);
+	changed(m);
 	loop_set_timeout(m->poll, timeout, m->watching ? CONFIRM_WATCH_MS : -1);
 	tick_now(m);
 }
@@ -170,7 +205,7 @@ void meeting_notice(struct meeting *m, const struct notice *notice)
 			confirm_unknown(&m->confirm, &notice->mac, &notice->from, clock_ms());
 		else if (peer)
 			confirm_doubt(&m->confirm, peer, clock_ms());
-		pthread_mutex_unlock(&d->lock);
+		changed(m);
 	}
 }
 
@@ -187,7 +222,7 @@ void meeting_found(struct meeting *m, const struct txt *txt, const struct tunnel
 {
 	device_lock_to_change(m->device);
 	confirm_found(&m->confirm, txt, at, clock_ms());
-	pthread_mutex_unlock(&m->device->lock);
+	changed(m);
 	tick_now(m);
 }
 
@@ -195,7 +230,7 @@ void meeting_lost(struct meeting *m, const struct mac *mac)
 {
 	device_lock_to_change(m->device);
 	confirm_lost(&m->confirm, mac, clock_ms());
-	pthread_mutex_unlock(&m->device->lock);
+	changed(m);
 	tick_now(m);
 }
 
@@ -203,7 +238,7 @@ void meeting_doubt(struct meeting *m)
 {
 	device_lock_to_change(m->device);
 	confirm_doubt(&m->confirm, NULL, clock_ms());
-	pthread_mutex_unlock(&m->device->lock);
+	changed(m);
 	tick_now(m);
 }
 
@@ -211,7 +246,7 @@ void meeting_attach(struct meeting *m, enum attach attach)
 {
 	device_lock_to_change(m->device);
 	confirm_attach(&m->confirm, attach, clock_ms());
-	pthread_mutex_unlock(&m->device->lock);
+	changed(m);
 	tick_now(m);
 }
 
@@ -221,7 +256,7 @@ bool meeting_farewell(struct meeting *m, void (*parted)(void *user), void *user)
 	m->user = user;
 	device_lock_to_change(m->device);
 	confirm_farewell(&m->confirm, clock_ms());
-	pthread_mutex_unlock(&m->device->lock);
+	changed(m);
 	return m->confirm.farewells > 0;
 }
 

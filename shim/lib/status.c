@@ -102,8 +102,10 @@ size_t status_text(struct bt_device *d, char *text)
 	struct text t = { text, STATUS_TEXT_SIZE };
 	enum attach attach = (enum attach)atomic_load(&d->attach);
 	uint32_t now = clock_ms();
+	const struct peer *p = NULL;
 	char mac[MAC_TEXT_LEN];
 	unsigned int n = 0;
+	struct peer peer;
 
 	text[0] = '\0';
 	add(&t, "version=1\npid=%d\nmac=%s\nslot=%u\nmode=%s\nattach=%s\nport=%u\n", getpid(),
@@ -113,13 +115,21 @@ size_t status_text(struct bt_device *d, char *text)
 	add(&t, "tap=%s\nuplink=%s\nreason=%s\ndiscovery=%s\npeers=%u\n", d->said.tap,
 	    d->said.uplink, d->said.reason, d->said.discovery, peers_present(&d->peers));
 	add_counters(&t, d);
-	for (const struct peer *p = NULL; (p = peers_next(&d->peers, p)) && n < STATUS_PEERS;) {
-		if (peer_is_given_up(p))
+	pthread_mutex_unlock(&d->lock);
+	/* one by one: the guest's write() may be waiting for the lock */
+	while (n < STATUS_PEERS) {
+		pthread_mutex_lock(&d->lock);
+		p = peers_next(&d->peers, p);
+		if (p)
+			peer = *p;
+		pthread_mutex_unlock(&d->lock);
+		if (!p)
+			break;
+		if (peer_is_given_up(&peer))
 			continue;
-		add_peer(&t, d, p, now);
+		add_peer(&t, d, &peer, now);
 		n++;
 	}
-	pthread_mutex_unlock(&d->lock);
 	return (size_t)(t.at - text);
 }
 
