@@ -62,66 +62,6 @@ static int await_others(struct run *run, struct taps *taps)
 		      0;
 }
 
-/* A host has one hub, so one LAN: who wants another than those who asked for one is refused. */
-static int check_other(struct run *run, const struct taps *taps, const struct hub *hub)
-{
-	const struct plan *plan = &run->plan;
-	const size_t others = taps->count - (run->request.verb == REQUEST_ATTACH);
-	enum attach attach = ATTACH_NO, noted;
-	const struct link *link;
-	size_t elsewhere = 0;
-
-	if (hub->index && hub->host != run->host && others)
-		return outcome_set(
-			&run->outcome, OUTCOME_OTHER_ATTACHMENT,
-			"%zu TAPs have MACs of another machine-id or host name than this", others);
-	for (size_t i = 0; (link = taps_each(taps, i)); i++) {
-		noted = hub_noted(link->alias, " attach=");
-		if ((!plan->asked && !hub_noted(link->alias, " asked=")) ||
-		    (noted == plan->attach &&
-		     (int)hub_noted(link->alias, " uplink=") == plan->uplink.index))
-			continue;
-		attach = noted;
-		elsewhere++;
-	}
-	return elsewhere ?
-		       outcome_set(&run->outcome, OUTCOME_OTHER_ATTACHMENT,
-				   "%zu TAPs of this host are attached by %s to another interface",
-				   elsewhere, attach_name(attach)) :
-		       0;
-}
-
-/* The kernel does not let us connect the card: 'attach auto' can do without. 0 or -1. */
-static int fall_back(struct run *run, int err)
-{
-	char why[OUTCOME_WHAT_SIZE];
-
-	if (run->policy.attach_auto && !run->plan.asked &&
-	    (err == -EEXIST || err == -EOPNOTSUPP || err == -EINVAL)) {
-		snprintf(why, sizeof(why),
-			 err == -EEXIST ? "an 'ingress' qdisc is in the way on %s" :
-					  "%s takes no traffic control filters",
-			 run->plan.uplink.name);
-		uplink_fall_back(&run->plan, ATTACH_NONE, why);
-		return 0;
-	}
-	return outcome_set(&run->outcome, OUTCOME_UPLINK_UNFIT, "connecting to %s: %s",
-			   run->plan.uplink.name,
-			   err == -EEXIST ? "an 'ingress' qdisc is in the way" : strerror(-err));
-}
-
-/* Before what stands is built over: the frames of others would go the way that ends there. */
-static int check_card(struct run *run, const struct hub *hub)
-{
-	const struct plan *plan = &run->plan;
-	int err = 0;
-
-	if (plan->attach != hub->attach &&
-	    (plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST))
-		err = tc_has_clsact(&run->route, plan->uplink.index);
-	return err < 0 ? fall_back(run, err) : 0;
-}
-
 /* From the TAP to the NIC, the NIC last. */
 /* NOLINTNEXTLINE(misc-no-recursion): once, without the NIC */
 static int connect_tap(struct run *run, struct hub *hub)
@@ -144,7 +84,8 @@ static int connect_tap(struct run *run, struct hub *hub)
 	err = patch_port_connect(nl, hub, &run->plan, &run->tap);
 	if (!err)
 		return 0;
-	return fall_back(run, err) ? -1 : connect_tap(run, hub);
+	return uplink_give_up(&run->plan, &run->policy, err, &run->outcome) ? -1 :
+									      connect_tap(run, hub);
 }
 
 /* What was built may have been taken down meanwhile, by --release or with the card. */
@@ -229,7 +170,7 @@ static int attach(struct run *run)
 {
 	static struct taps taps;
 	struct link repair = { .index = 0 };
-	const bool asked = run->request.br[0];
+	const bool asked = run->request.br[0], again = run->request.verb == REQUEST_REPAIR;
 	struct hub hub;
 	int err;
 
@@ -238,7 +179,10 @@ static int attach(struct run *run)
 	tap_sweep(&run->route, FD_TUN, run->host);
 	if (show(run, &taps, &repair) || await_others(run, &taps) || (!asked && make_plan(run)) ||
 	    hub_find(&run->route, run->host, &hub, &run->outcome) ||
-	    check_other(run, &taps, &hub) || check_card(run, &hub))
+	    hub_check_others(&hub, run->host, &taps, taps.count - !again, &run->plan,
+			     &run->outcome) ||
+	    uplink_check_card(&run->route, &run->policy, hub.attach, hub.uplink, &run->plan,
+			      &run->outcome))
 		return -1;
 	if (connect_and_check(run, &hub))
 		return -1;

@@ -78,12 +78,9 @@ static int check_quota(struct nl *nl, uint32_t host, const struct policy *policy
 		if (strcmp(taps->tap[i].name, tap->name) == 0)
 			tap->index = taps->tap[i].index;
 	}
-	if (own > policy->max_taps)
-		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
-				   policy->max_taps);
-	if (err || taps->count > policy->max_total)
-		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are in use",
-				   policy->max_total);
+	/* an error: there are more than are ever counted */
+	if (policy_check_quota(policy, own, err ? SIZE_MAX : taps->count, outcome))
+		return -1;
 	if (!tap->index)
 		return outcome_set_errno(outcome, -ENODEV, "making %s", tap->name);
 	return 0;
@@ -122,8 +119,7 @@ int tap_create(struct nl *nl, int tun, uint32_t host, const struct caller *calle
 	if (err == -EBUSY && slot >= 0)
 		return outcome_set(outcome, OUTCOME_SLOT_BUSY, "%s is in use", tap->name);
 	if (err == -EBUSY)
-		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
-				   policy->max_taps);
+		return policy_check_quota(policy, SIZE_MAX, 0, outcome);
 	if (err == -EINVAL || err == -EEXIST)
 		return outcome_set(outcome, OUTCOME_FOREIGN_DEVICE, "%s is no TAP of ours",
 				   tap->name);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "number.h"
+#include "uplink.h"
 #include "wiring.h"
 
 #define FIND_TRIES 10
@@ -137,6 +138,33 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 	hub->lan = hub->far.index;
 	err = read_memory(nl, hub);
 	return outcome_set_errno(outcome, err, "reading %s", HUB_NAME);
+}
+
+int hub_check_others(const struct hub *hub, uint32_t host, const struct taps *taps, size_t others,
+		     const struct plan *plan, struct outcome *outcome)
+{
+	enum attach attach = ATTACH_NO, noted;
+	const struct link *link;
+	size_t elsewhere = 0;
+
+	if (hub->index && hub->host != host && others)
+		return outcome_set(
+			outcome, OUTCOME_OTHER_ATTACHMENT,
+			"%zu TAPs have MACs of another machine-id or host name than this", others);
+	for (size_t i = 0; (link = taps_each(taps, i)); i++) {
+		noted = hub_noted(link->alias, " attach=");
+		if ((!plan->asked && !hub_noted(link->alias, " asked=")) ||
+		    (noted == plan->attach &&
+		     (int)hub_noted(link->alias, " uplink=") == plan->uplink.index))
+			continue;
+		attach = noted;
+		elsewhere++;
+	}
+	return elsewhere ?
+		       outcome_set(outcome, OUTCOME_OTHER_ATTACHMENT,
+				   "%zu TAPs of this host are attached by %s to another interface",
+				   elsewhere, attach_name(attach)) :
+		       0;
 }
 
 struct listing {

@@ -48,6 +48,16 @@ struct hub {
  */
 int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outcome);
 
+struct plan;
+
+/*
+ * A host has one hub, so one LAN: 0 where @plan fits to what those want who asked for a bridge by
+ * name, by the notes of @taps, or -1 with OUTCOME_OTHER_ATTACHMENT. @others: how many TAPs there are
+ * but the caller's.
+ */
+int hub_check_others(const struct hub *hub, uint32_t host, const struct taps *taps, size_t others,
+		     const struct plan *plan, struct outcome *outcome);
+
 /* Places of TAPs on bthub: filters of wiring_place(). Owned by whoever declared it. */
 struct hub_places {
 	size_t count;

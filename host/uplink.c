@@ -194,7 +194,7 @@ static int plan_join(struct nl *route, const struct policy *policy, const char *
 	return 0;
 }
 
-void uplink_fall_back(struct plan *plan, enum attach attach, const char *why)
+static void fall_back(struct plan *plan, enum attach attach, const char *why)
 {
 	plan->attach = attach;
 	snprintf(plan->why, sizeof(plan->why), "%s", why);
@@ -212,11 +212,10 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	int wireless;
 
 	if (!up->index) {
-		uplink_fall_back(
-			plan, ATTACH_NONE,
-			policy->uplink_none ?
-				"the policy says 'uplink none'" :
-				"there is no network card with a default route or a carrier");
+		fall_back(plan, ATTACH_NONE,
+			  policy->uplink_none ?
+				  "the policy says 'uplink none'" :
+				  "there is no network card with a default route or a carrier");
 		return 0;
 	}
 	if (up->master && link_find(route, NULL, up->master, &bridge))
@@ -229,7 +228,7 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 			 up->name, up->master ? "a port of bridge" : "the bridge", bridge.name,
 			 POLICY_FILE);
 		plan->uplink = bridge; /* where the host's own stack is */
-		uplink_fall_back(plan, ATTACH_HOST, why);
+		fall_back(plan, ATTACH_HOST, why);
 		return 0;
 	}
 	if (strcmp(up->port_of, "bond") == 0 || strcmp(up->port_of, "team") == 0)
@@ -242,7 +241,7 @@ static int plan_auto(struct nl *route, struct nl *generic, const struct policy *
 	plan->attach = ATTACH_PATCH;
 	if (wireless) {
 		snprintf(why, sizeof(why), "%s is wireless and cannot be bridged", up->name);
-		uplink_fall_back(plan, ATTACH_HOST, why);
+		fall_back(plan, ATTACH_HOST, why);
 	}
 	return 0;
 }
@@ -291,7 +290,7 @@ static int plan_named(struct nl *route, struct nl *generic, const struct policy 
 
 	if (wanted == ATTACH_NONE || (wanted == ATTACH_HOST && plan->uplink.index)) {
 		snprintf(why, sizeof(why), "the policy says 'attach %s'", attach_name(wanted));
-		uplink_fall_back(plan, wanted, why);
+		fall_back(plan, wanted, why);
 		return 0;
 	}
 	if (!plan->uplink.index)
@@ -340,4 +339,32 @@ int uplink_plan(struct nl *route, struct nl *generic, const struct policy *polic
 	snprintf(plan->chosen, sizeof(plan->chosen), "%s", plan->uplink.index ? why : "");
 	return policy->attach_auto ? plan_auto(route, generic, policy, plan, outcome) :
 				     plan_named(route, generic, policy, plan, outcome);
+}
+
+int uplink_give_up(struct plan *plan, const struct policy *policy, int err, struct outcome *outcome)
+{
+	char why[OUTCOME_WHAT_SIZE];
+
+	if (policy->attach_auto && !plan->asked &&
+	    (err == -EEXIST || err == -EOPNOTSUPP || err == -EINVAL)) {
+		snprintf(why, sizeof(why),
+			 err == -EEXIST ? "an 'ingress' qdisc is in the way on %s" :
+					  "%s takes no traffic control filters",
+			 plan->uplink.name);
+		fall_back(plan, ATTACH_NONE, why);
+		return 0;
+	}
+	return outcome_set(outcome, OUTCOME_UPLINK_UNFIT, "connecting to %s: %s", plan->uplink.name,
+			   err == -EEXIST ? "an 'ingress' qdisc is in the way" : strerror(-err));
+}
+
+int uplink_check_card(struct nl *route, const struct policy *policy, enum attach attach, int uplink,
+		      struct plan *plan, struct outcome *outcome)
+{
+	int err = 0;
+
+	if ((plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST) &&
+	    (plan->attach != attach || plan->uplink.index != uplink))
+		err = tc_has_clsact(route, plan->uplink.index);
+	return err < 0 ? uplink_give_up(plan, policy, err, outcome) : 0;
 }

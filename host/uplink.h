@@ -28,7 +28,18 @@ struct plan {
 int uplink_plan(struct nl *route, struct nl *generic, const struct policy *policy,
 		const char *bridge, struct plan *plan, struct outcome *outcome);
 
-/* The plan one step down, because the kernel did not allow @plan: @why goes to the user. */
-void uplink_fall_back(struct plan *plan, enum attach attach, const char *why);
+/*
+ * The kernel does not let the plan's card be connected, with the negative errno @err: 'attach auto'
+ * can do without. 0, or -1 with OUTCOME_UPLINK_UNFIT.
+ */
+int uplink_give_up(struct plan *plan, const struct policy *policy, int err,
+		   struct outcome *outcome);
+
+/*
+ * The same, where the card can be seen to have no place for filters: before anything that stands,
+ * connected as @attach to @uplink, is built over. 0, or -1 with @outcome.
+ */
+int uplink_check_card(struct nl *route, const struct policy *policy, enum attach attach, int uplink,
+		      struct plan *plan, struct outcome *outcome);
 
 #endif

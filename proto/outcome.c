@@ -48,10 +48,10 @@ static const struct {
 				     "the policy" },
 	[OUTCOME_OTHER_ATTACHMENT] = { "other-attachment",
 				       "the guests of this host are attached elsewhere",
-				       "end them and run 'basilisk-tap-helper --release' as root, "
-				       "or ask for --br=auto" },
+				       "end them, or ask for the bridge that 'basilisk-tap-helper "
+				       "--status' tells, --br=auto where it is none" },
 	[OUTCOME_QUOTA] = { "quota", "all slots are taken",
-			    "end an emulator, or raise 'max-taps' in the policy" },
+			    "end an emulator, or raise that number in the policy" },
 	[OUTCOME_SLOT_BUSY] = { "slot-busy", "that slot is in use", "ask for another slot" },
 	[OUTCOME_FOREIGN_DEVICE] = { "foreign-device",
 				     "an interface with a name of ours is not ours",

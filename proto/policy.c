@@ -217,6 +217,18 @@ int policy_permit(const struct policy *policy, const struct caller *caller, stru
 			   decision.line, caller->uid);
 }
 
+int policy_check_quota(const struct policy *policy, size_t own, size_t total,
+		       struct outcome *outcome)
+{
+	if (own > policy->max_taps)
+		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-taps' are in use",
+				   policy->max_taps);
+	if (total > policy->max_total)
+		return outcome_set(outcome, OUTCOME_QUOTA, "all %u TAPs of 'max-total' are in use",
+				   policy->max_total);
+	return 0;
+}
+
 bool policy_may_join(const struct policy *policy, const char *bridge)
 {
 	for (size_t i = 0; i < policy->join_count; i++)

@@ -70,6 +70,10 @@ struct decision policy_decide(const struct policy *policy, const struct caller *
 int policy_permit(const struct policy *policy, const struct caller *caller,
 		  struct outcome *outcome);
 
+/* 0 where that many TAPs of one user, and of all, may be, or -1 with OUTCOME_QUOTA. */
+int policy_check_quota(const struct policy *policy, size_t own, size_t total,
+		       struct outcome *outcome);
+
 /* True where a 'join' line names the bridge. */
 bool policy_may_join(const struct policy *policy, const char *bridge);
 

@@ -126,15 +126,19 @@ static void print_attachment(struct printer *p, struct report *r, const struct h
 {
 	const char *amiss = hub->index ? state_amiss(&r->route, hub, taps, r->policy.serve) : NULL;
 	struct counters counters = { 0 };
+	struct link to = { .index = 0 };
 	char state[80];
 
 	snprintf(state, sizeof(state),
 		 "%s is not as the helper makes it: the next start mends that", amiss ? amiss : "");
 	if (hub->lan)
 		counters_read(&r->route, hub->lan, &counters);
+	if (hub->uplink)
+		link_find(&r->route, NULL, hub->uplink, &to);
 	FACT(p, "attachment",
 	     { "attach", hub->index ? attach_name(hub->attach) : "none stands", 0 },
-	     { "taps", NULL, taps->count }, { "refused", NULL, counters.dropped },
+	     { "to", to.index ? to.name : "none", 0 }, { "taps", NULL, taps->count },
+	     { "refused", NULL, counters.dropped },
 	     { "state",
 	       !hub->index ? "nothing" :
 	       amiss	   ? state :
@@ -152,6 +156,29 @@ static void find_refusal(const struct report *r, struct outcome *refusal)
 		outcome_set_tun(refusal, -r->facts.tun);
 	if (!refusal->code)
 		policy_permit(&r->policy, &r->caller, refusal);
+}
+
+/*
+ * What else would be in the way of one more TAP of the caller's, or make less of it, in the order
+ * in which the helper looks. What a holder has left behind the next start removes: it is not
+ * counted.
+ */
+static void find_obstacle(struct report *r, const struct hub *hub, struct taps *taps,
+			  struct plan *plan, struct outcome *refusal)
+{
+	size_t own = 1, live = 0;
+
+	for (size_t i = 0; i < taps->count; i++) {
+		if (taps->link[i].leftover && !taps->link[i].carrier)
+			continue;
+		own += taps->tap[i].uid == r->caller.uid;
+		taps->tap[live] = taps->tap[i];
+		taps->link[live++] = taps->link[i];
+	}
+	taps->count = live;
+	if (policy_check_quota(&r->policy, own, live + 1, refusal) == 0 &&
+	    hub_check_others(hub, r->host, taps, live, plan, refusal) == 0)
+		uplink_check_card(&r->route, &r->policy, hub->attach, hub->uplink, plan, refusal);
 }
 
 /* What `ether auto` would get now, and why not more. */
@@ -179,16 +206,21 @@ static int open_netlink(struct nl *nl, int family, struct outcome *outcome)
 int report_status(struct report *r, bool json, struct outcome *outcome)
 {
 	static struct taps taps;
-	struct outcome refusal, uplink = { 0 };
+	struct outcome refusal, uplink = { 0 }, foreign = { 0 };
 	struct printer p = { .json = json };
 	struct plan plan;
 	struct hub hub;
 	int err;
 
 	if (open_netlink(&r->route, NETLINK_ROUTE, outcome) ||
-	    open_netlink(&r->generic, NETLINK_GENERIC, outcome) ||
-	    hub_find(&r->route, r->host, &hub, outcome))
+	    open_netlink(&r->generic, NETLINK_GENERIC, outcome))
 		return -1;
+	/* somebody else has our names: that, too, is to be told */
+	if (hub_find(&r->route, r->host, &hub, &foreign) &&
+	    foreign.code != OUTCOME_FOREIGN_DEVICE) {
+		*outcome = foreign;
+		return -1;
+	}
 	err = taps_list(&r->route, r->host, &taps);
 	if (outcome_set_errno(outcome, err, "listing TAPs"))
 		return -1;
@@ -207,7 +239,11 @@ int report_status(struct report *r, bool json, struct outcome *outcome)
 	print_attachment(&p, r, &hub, &taps);
 	for (size_t i = 0; i < taps.count; i++)
 		print_tap(&p, r, &taps.tap[i], &taps.link[i]);
-	print_auto(&p, refusal.code ? &refusal : &uplink, &plan);
+	if (!refusal.code)
+		refusal = uplink.code ? uplink : foreign;
+	if (!refusal.code)
+		find_obstacle(r, &hub, &taps, &plan, &refusal);
+	print_auto(&p, &refusal, &plan);
 	if (json)
 		puts("] }");
 	return 0;

@@ -266,7 +266,7 @@ def test_status_tells_anyone_of_privilege_and_taps(world, way):
         assert done.returncode == 0, done
         facts = {line.split()[0]: line for line in done.stdout.splitlines()}
         assert facts["privilege"].split() == ["privilege", f"{mode},", "user", "7002"], done.stdout
-        assert "nic" in facts["uplink"] and "patch, taps 1" in facts["attachment"], done.stdout
+        assert "nic" in facts["uplink"] and "patch, to nic, taps 1" in facts["attachment"], done.stdout
         for word in (guest.card, f"mac {guest.mac.hex(':')}", "user mac"):
             assert word in facts["tap"], (word, facts["tap"])
 

@@ -127,7 +127,7 @@ def bridge_is_missing(host):
     return asked(host, br="br7")
 
 
-@ends("other-attachment", "1 TAPs of this host are attached by patch", "--release' as root")
+@ends("other-attachment", "1 TAPs of this host are attached by patch", "--br=auto")
 def guests_are_elsewhere(host):
     host.policy(ALLOW + "join br0\n")
     host.ip("link add br0 type bridge")
@@ -135,7 +135,7 @@ def guests_are_elsewhere(host):
         return asked(host, br="br0", slot=1)
 
 
-@ends("quota", "all 1 TAPs of 'max-total' are in use", "raise 'max-taps'")
+@ends("quota", "all 1 TAPs of 'max-total' are in use", "raise that number")
 def quota_is_reached(host):
     host.policy(ALLOW + "max-total 1\n")
     with SETUID.guest(host):

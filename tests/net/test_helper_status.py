@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the helper tells of itself: --status for people and for scripts, and --check."""
+import fcntl
 import json
 import os
 import re
 
 from case import limit
-from desk import release, repair, two
+from desk import release, repair, tc, two
 from helper import CODES, HELPER
 from stand import POLICY
 from ways import QEMU, SETUID
 from world import ALLOW, NETDEV, TREE, USERS
+
+TUNSETPERSIST = 0x400454CB
 
 # Every fact and its keys, in their order
 SCHEMA = {
@@ -17,7 +20,7 @@ SCHEMA = {
     "rule": ["verdict", "all|user|group", "line"],
     "privilege": ["mode", "user"],
     "uplink": ["name", "because"],
-    "attachment": ["attach", "taps", "refused", "state"],
+    "attachment": ["attach", "to", "taps", "refused", "state"],
     "tap": ["name", "user", "slot", "mac", "pid", "sent", "received", "forged"],
     "ether auto": ["attach", "code", "because"],
 }
@@ -167,6 +170,44 @@ def test_last_line_tells_what_ether_auto_would_get(world):
         assert (told["attach"], told["code"]) == ("peer to peer only", code), told
         line = SETUID.refused(SETUID.ask(host), code)
         assert told["because"] == line, (told, line)
+
+
+def told_as_it_is(host, code, way=SETUID, **options):
+    """The last line refuses with the code and the words of the refusal that comes."""
+    told = one(facts_of(host, options.get("user", "mac")), "ether auto")
+    line = way.refused(way.ask(host, **options), code)
+    assert (told["attach"], told["code"]) == ("peer to peer only", code), (told, line)
+    assert line.removeprefix("basilisk-tap-helper: ") == told["because"], (told, line)
+
+
+@limit(60)
+def test_last_line_tells_what_is_in_the_way_of_one_more_tap(world):
+    machine, host = two(world, policy=ALLOW + "join br0\nmax-taps 2\nmax-total 3\n")
+    host.ip("link add br0 type bridge", "link set br0 up")
+    with SETUID.guest(host, br="br0"):
+        told_as_it_is(host, "other-attachment", user="lisa")
+        assert one(facts_of(host), "attachment", attach="join")["to"] == "br0"
+    with SETUID.guest(host, slot=0), SETUID.guest(host, slot=1):
+        told_as_it_is(host, "quota", QEMU)
+        assert one(facts_of(host, "lisa"), "ether auto")["code"] == "ok"
+        with SETUID.guest(host, user="lisa"):
+            told_as_it_is(host, "quota", user="lisa", slot=1)
+    guest = SETUID.guest(host)
+    fcntl.ioctl(guest.fd, TUNSETPERSIST, 1)
+    guest.close()
+    host.policy(ALLOW + "max-taps 1\n")  # what is left over counts no more
+    assert one(facts_of(host, "mac"), "ether auto")["code"] == "ok"
+    SETUID.guest(host).close()
+    release(host)
+    host.ip("link add bthub type bridge")
+    told_as_it_is(host, "foreign-device")
+    host.ip("link del bthub")
+    tc(host, "qdisc add dev nic ingress")
+    told = one(facts_of(host, "mac"), "ether auto")
+    with SETUID.guest(host) as guest:
+        assert told["attach"] == guest.reply.attach == "none", (told, guest.reply)
+        assert told["because"] == guest.reply.text and "ingress" in guest.reply.text, guest.reply
+    release(host)
 
 
 def check(host, *words, user="guest"):
