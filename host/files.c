@@ -40,7 +40,7 @@ int files_read(struct text *text, int fd)
 	int err;
 
 	text->at = text->len = 0;
-	err = read_whole(text, fd);
+	text->error = err = read_whole(text, fd);
 	if (err) /* half a file is none: it may end in the middle of a number */
 		text->len = 0;
 	return err;
@@ -54,9 +54,7 @@ int files_policy(struct policy *policy, int fd, struct text *users, struct text 
 	policy_parse(policy, scratch, users, groups, outcome);
 	policy->missing = err == -ENOENT;
 	if (err && !policy->missing)
-		outcome_set(outcome, OUTCOME_BAD_POLICY, "%s: %s", POLICY_FILE,
-			    err == -EACCES ? "is not a file of root's that only root may write" :
-					     strerror(-err));
+		outcome_set(outcome, OUTCOME_BAD_POLICY, "%s: %s", POLICY_FILE, text_error(err));
 	return outcome->code ? -1 : 0;
 }
 

@@ -52,8 +52,8 @@ struct plan;
 
 /*
  * A host has one hub, so one LAN: 0 where @plan fits to what those want who asked for a bridge by
- * name, by the notes of @taps, or -1 with OUTCOME_OTHER_ATTACHMENT. @others: how many TAPs there are
- * but the caller's.
+ * name, by the notes of @taps, or -1 with OUTCOME_OTHER_ATTACHMENT. @others: how many TAPs there
+ * are but the caller's.
  */
 int hub_check_others(const struct hub *hub, uint32_t host, const struct taps *taps, size_t others,
 		     const struct plan *plan, struct outcome *outcome);

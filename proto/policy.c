@@ -49,6 +49,7 @@ static int read_rule(struct policy *policy, const struct line *line)
 {
 	struct policy_rule *rule = &policy->rules[policy->rule_count];
 	const char *name = line->word[2];
+	struct text *names;
 	int err;
 
 	if (policy->rule_count == POLICY_RULES_MAX)
@@ -60,10 +61,16 @@ static int read_rule(struct policy *policy, const struct line *line)
 	} else if (line->words == 3 &&
 		   (strcmp(line->word[1], "user") == 0 || strcmp(line->word[1], "group") == 0)) {
 		rule->who = line->word[1][0] == 'u' ? POLICY_USER : POLICY_GROUP;
+		names = rule->who == POLICY_USER ? line->users : line->groups;
 		err = number_parse(name, strlen(name), UINT32_MAX - 1, &rule->id);
 		if (err)
-			err = text_find_name(rule->who == POLICY_USER ? line->users : line->groups,
-					     name, &rule->id);
+			err = text_find_name(names, name, &rule->id);
+		if (err && names->error)
+			return outcome_set(line->outcome, OUTCOME_BAD_POLICY,
+					   "%s:%u: '%.40s' cannot be looked up: %s: %s",
+					   POLICY_FILE, line->number, name,
+					   rule->who == POLICY_USER ? "/etc/passwd" : "/etc/group",
+					   text_error(names->error));
 		if (err)
 			return bad(line, 2,
 				   rule->who == POLICY_USER ?

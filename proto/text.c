@@ -10,6 +10,22 @@
 
 #include "number.h"
 
+const char *text_error(int error)
+{
+	switch (error) {
+	case -EACCES:
+		return "is not a file of root's that only root may write and all may read";
+	case -ELOOP:
+		return "is a symbolic link";
+	case -EFBIG:
+		return "is longer than 256 KiB";
+	case -EILSEQ:
+		return "has a NUL byte in it";
+	default:
+		return strerror(-error);
+	}
+}
+
 char *text_next(struct text *text, char end)
 {
 	char *piece = text->bytes + text->at, *stop;

@@ -14,8 +14,12 @@
 /* A file's content; owned by whoever declared it. What text_next() returns points into it. */
 struct text {
 	size_t len, at; /* first: on the page that is touched anyway */
+	int error;	/* why it could not be read, as a negative errno, or 0 */
 	char bytes[TEXT_MAX + 1];
 };
+
+/* What kept a file from being read, in words that go behind its name. */
+const char *text_error(int error);
 
 /* The next piece up to @end or the text's end, NUL-terminated; NULL after the last. */
 char *text_next(struct text *text, char end);

@@ -177,7 +177,7 @@ def test_policy_that_is_no_plain_file_is_not_trusted_and_holds_up_nobody(world, 
     host = desk(world)
     path = "/etc/basilisk-tap/helper.conf"
     for make, word in (
-        (lambda: os.symlink("elsewhere", path), "symbolic links"),
+        (lambda: os.symlink("elsewhere", path), "is a symbolic link"),
         (lambda: os.mkfifo(path, 0o644), "is not a file of root's"),
         (lambda: os.mkdir(path, 0o755), "is not a file of root's"),
     ):
@@ -186,6 +186,22 @@ def test_policy_that_is_no_plain_file_is_not_trusted_and_holds_up_nobody(world, 
         host.inside(make)
         assert word in way.refused(way.ask(host), "bad-policy")
     assert not taps(host)
+
+
+@over(SETUID)
+def test_names_that_cannot_be_looked_up_are_told_with_the_reason(world, way):
+    host = desk(world)
+    host.inside(lambda: os.chmod("/etc/group", 0o664))
+    line = way.refused(way.ask(host), "bad-policy")
+    assert "'netdev' cannot be looked up: /etc/group: is not a file of root's" in line, line
+    host.policy("allow user mac\n")
+    way.guest(host).close()
+    users = host.inside(lambda: open("/etc/passwd").read())
+    host.write("/etc/passwd", users + "x" * 262144)
+    line = way.refused(way.ask(host), "bad-policy")
+    assert "'mac' cannot be looked up: /etc/passwd: is longer than 256 KiB" in line, line
+    host.policy(f"allow user {USERS['mac'][0]}\n")
+    way.guest(host).close()
 
 
 # ---- the machine cannot

@@ -3,6 +3,7 @@
  * test_proto_policy.c: helper.conf, line by line, and what it says of a caller. One line that is
  * not understood, and nobody is allowed.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "text_test.h"
@@ -13,10 +14,15 @@ static struct policy policy;
 static struct outcome outcome;
 static struct caller caller;
 
+static int names_error; /* why the files of names could not be read */
+
 static void have_names(void)
 {
-	fill_text(&users, "root:x:0:0:\nmac:x:1000:100:\nlisa:x:1001:100:\nodd:x:y:1:\n");
-	fill_text(&groups, "netdev:x:101:mac\nusers:x:100:\n");
+	fill_text(&users, names_error ? "" :
+					"root:x:0:0:\nmac:x:1000:100:\nlisa:x:1001:100:\n"
+					"odd:x:y:1:\n");
+	fill_text(&groups, names_error ? "" : "netdev:x:101:mac\nusers:x:100:\n");
+	users.error = groups.error = names_error;
 }
 
 static int parse(const char *lines)
@@ -110,6 +116,16 @@ START_TEST(test_rule_that_is_not_understood)
 	check_bad("allow group mac", "1: 'mac' is no group in /etc/group and no number");
 	check_bad("allow user 4294967295",
 		  "1: '4294967295' is no user in /etc/passwd and no number");
+	names_error = -EFBIG;
+	check_bad("allow user mac",
+		  "1: 'mac' cannot be looked up: /etc/passwd: is longer than 256 KiB");
+	names_error = -EACCES;
+	check_bad("allow group netdev",
+		  "1: 'netdev' cannot be looked up: /etc/group: is not a file of root's that only "
+		  "root may write and all may read");
+	names_error = -EILSEQ;
+	ck_assert_int_eq(parse("allow user 8"), 0); /* a number is not looked up */
+	names_error = 0;
 	check_bad("allow all\nperhaps all", "2: 'perhaps' is not understood");
 	check_bad("Allow all", "1: 'Allow' is not understood");
 	/* what stood before that line allows nobody any more */
