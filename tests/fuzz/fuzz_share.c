@@ -14,6 +14,19 @@
 #include "still_poll.h"
 
 #include "../../shim/lib/discovery_share.c"
+
+/* When its link goes down the other one speaks for itself: the share that it would take has a name
+ * that emulators have, and other runs of this. */
+static int no_share(const AvahiPoll *poll, const struct share_events *events, void *user,
+		    struct share **share)
+{
+	(void)poll;
+	(void)events;
+	(void)user;
+	(void)share;
+	return -EACCES;
+}
+#define share_open no_share
 #include "../../shim/lib/discovery_role.c"
 
 enum { LINKS = 4, STEPS_MAX = 60, TOLD_MAX = KNOWN_MAX };
@@ -329,7 +342,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	network.n = 0;
 	start(&speaker, 0);
 	start(&follower, 1);
-	follower.alone = true; /* if the link goes down it speaks for itself */
 	open_share();
 	open_link();
 	for (int n = 0; in.left && n < STEPS_MAX; n++) {
