@@ -25,17 +25,15 @@ ssize_t __read_chk(int fd, void *buffer, size_t size, size_t room);
 
 /* ---- open ---- */
 
-static bool is_card(const char *path)
+/*
+ * @fd is what the real call returned: the card's driver is there, or it is not. A path that the
+ * kernel could not read is not looked at: it may point anywhere.
+ */
+static int opened(int fd, const char *path, int flags)
 {
-	return path && strcmp(path, "/dev/sheep_net") == 0;
-}
-
-/* @fd is what the real call returned: the card's driver is there, or it is not. */
-static int open_card(int fd, int flags)
-{
-	if (fd >= 0 || errno == ENOENT || errno == ENODEV || errno == ENXIO || errno == EACCES)
-		return ours_begin(fd, flags);
-	return fd;
+	if (fd < 0 && errno != ENOENT && errno != ENODEV && errno != ENXIO && errno != EACCES)
+		return fd;
+	return strcmp(path, "/dev/sheep_net") == 0 ? ours_begin(fd, flags) : fd;
 }
 
 static mode_t mode_of(va_list args, int flags)
@@ -49,80 +47,64 @@ INTERPOSE int open(const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
-	int fd;
 
 	va_start(args, flags);
 	mode = mode_of(args, flags);
 	va_end(args);
-	fd = real()->open(path, flags, mode);
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->open(path, flags, mode), path, flags);
 }
 
 INTERPOSE int open64(const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
-	int fd;
 
 	va_start(args, flags);
 	mode = mode_of(args, flags);
 	va_end(args);
-	fd = real()->open64(path, flags, mode);
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->open64(path, flags, mode), path, flags);
 }
 
 INTERPOSE int openat(int directory, const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
-	int fd;
 
 	va_start(args, flags);
 	mode = mode_of(args, flags);
 	va_end(args);
-	fd = real()->openat(directory, path, flags, mode);
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->openat(directory, path, flags, mode), path, flags);
 }
 
 INTERPOSE int openat64(int directory, const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
-	int fd;
 
 	va_start(args, flags);
 	mode = mode_of(args, flags);
 	va_end(args);
-	fd = real()->openat64(directory, path, flags, mode);
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->openat64(directory, path, flags, mode), path, flags);
 }
 
 INTERPOSE int __open_2(const char *path, int flags)
 {
-	int fd = real()->open_2(path, flags);
-
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->open_2(path, flags), path, flags);
 }
 
 INTERPOSE int __open64_2(const char *path, int flags)
 {
-	int fd = real()->open64_2(path, flags);
-
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->open64_2(path, flags), path, flags);
 }
 
 INTERPOSE int __openat_2(int directory, const char *path, int flags)
 {
-	int fd = real()->openat_2(directory, path, flags);
-
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->openat_2(directory, path, flags), path, flags);
 }
 
 INTERPOSE int __openat64_2(int directory, const char *path, int flags)
 {
-	int fd = real()->openat64_2(directory, path, flags);
-
-	return is_card(path) ? open_card(fd, flags) : fd;
+	return opened(real()->openat64_2(directory, path, flags), path, flags);
 }
 
 /* ---- close ---- */

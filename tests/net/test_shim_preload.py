@@ -261,6 +261,10 @@ def test_program_without_a_card_notices_nothing(world):
     assert host.run(["env", *argv]).stdout == host.run(loaded(*argv)).stdout
 
 
+def test_path_that_cannot_be_read_is_the_kernels_to_refuse(world):
+    run_trap(world, "unreadable_path")
+
+
 def test_wrappers_pass_the_library_on(world):
     host = host_for(world)
     argv = ["timeout", "20", "env", "A=B", "nice", "sh", "-c", 'exec "$0" "$@"']

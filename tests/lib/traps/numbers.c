@@ -37,6 +37,23 @@ static void variants(void)
 	CHECK(open_files() == before);
 }
 
+/* Where no memory is, too: for the kernel to refuse, and for nobody to look at. */
+static void unreadable_path(void)
+{
+	const char *volatile nowhere = (const char *)1;
+
+	CHECK(open(nowhere, O_RDWR) < 0 && errno == EFAULT);
+	CHECK(open64(nowhere, O_RDWR) < 0 && errno == EFAULT);
+	CHECK(openat(AT_FDCWD, nowhere, O_RDWR) < 0 && errno == EFAULT);
+	CHECK(openat64(AT_FDCWD, nowhere, O_RDWR) < 0 && errno == EFAULT);
+	CHECK(__open_2(nowhere, O_RDWR) < 0 && errno == EFAULT);
+	CHECK(__open64_2(nowhere, O_RDWR) < 0 && errno == EFAULT);
+	CHECK(__openat_2(AT_FDCWD, nowhere, O_RDWR) < 0 && errno == EFAULT);
+	CHECK(__openat64_2(AT_FDCWD, nowhere, O_RDWR) < 0 && errno == EFAULT);
+	nowhere = NULL;
+	CHECK(open(nowhere, O_RDWR) < 0 && errno == EFAULT);
+}
+
 static void errors(void)
 {
 	uint8_t frame[2000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -169,6 +186,7 @@ static void threads(void)
 
 const struct trap traps_of_numbers[] = {
 	{ "variants", variants },
+	{ "unreadable_path", unreadable_path },
 	{ "errors", errors },
 	{ "duplicates", duplicates },
 	{ "large_files", large_files },
