@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "attachment.h"
 #include "device.h"
@@ -66,6 +67,25 @@ static bool links_equal(const struct links *a, const struct links *b)
 	       looks_equal(&a->hub, &b->hub) && a->all == b->all;
 }
 
+/* Asks for another TAP. False: a reason that was not told yet is told. */
+static bool renew(struct bt_device *d)
+{
+	char before[sizeof(d->said.reason)];
+	bool same;
+
+	pthread_mutex_lock(&d->lock);
+	memcpy(before, d->said.reason, sizeof(before));
+	pthread_mutex_unlock(&d->lock);
+	if (attachment_renew(d))
+		return true;
+	pthread_mutex_lock(&d->lock);
+	same = strcmp(before, d->said.reason) == 0;
+	pthread_mutex_unlock(&d->lock);
+	if (!same)
+		attachment_say(d);
+	return false;
+}
+
 static void on_timeout(AvahiTimeout *timeout, void *user)
 {
 	struct repair *r = user;
@@ -78,7 +98,7 @@ static void on_timeout(AvahiTimeout *timeout, void *user)
 		r->links = look_at_links(d);
 		if (changed)
 			r->changed(r->user);
-	} else if (attachment_renew(d)) {
+	} else if (renew(d)) {
 		r->links = look_at_links(d);
 		r->changed(r->user);
 	} else if (++r->tries < TRIES_MAX) {
