@@ -18,9 +18,9 @@
  * device. None may be called from a signal handler. The library runs two threads of its own for
  * each open device, with all signals blocked but those of a crash.
  *
- * Fork: a child has no network. There bt_wait(), bt_receive() and bt_send() return -ECHILD,
- * bt_close() frees nothing that the parent uses; all descriptors are close-on-exec, and closed in
- * the child.
+ * Fork: a child has no network. There bt_fd(), bt_wait(), bt_receive() and bt_send() return
+ * -ECHILD, bt_close() frees nothing that the parent uses; all descriptors are close-on-exec, and
+ * closed in the child. It may open a device of its own.
  *
  * Environment, not looked at in a set-user-id program:
  *   BASILISK_TAP_LOG      error, info (as if unset) or debug: how much is said on stderr
@@ -86,7 +86,7 @@ BT_API int bt_open(const char *ether, struct bt_device **device);
  * A descriptor that is readable whenever bt_receive() may have something; good for poll(),
  * select() and epoll, and for nothing else. The device's own: neither read, nor write, nor
  * close it. It never shows an error or a hang-up. Or a negative errno, where the kernel has no
- * memory.
+ * memory; -ECHILD.
  *
  * It is an epoll descriptor over several others, and from the first call of this function on each
  * frame that arrives costs a little more. Who waits for nothing else calls bt_wait() instead, and

@@ -344,7 +344,7 @@ out:
 int bt_fd(const struct bt_device *device)
 {
 	struct bt_device *d = (struct bt_device *)(uintptr_t)device;
-	int err = device_is_ours(d) ? wait_use_set(&d->wait) : 0;
+	int err = device_is_ours(d) ? wait_use_set(&d->wait) : -ECHILD;
 
 	return err ? err : d->wait.set;
 }

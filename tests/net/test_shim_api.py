@@ -401,6 +401,13 @@ def test_stderr_that_was_closed_ends_nobody(world):
     assert program.wait() == 0, program.story()
 
 
+def test_child_has_no_network_but_may_open_its_own(world):
+    desk = world.host("desk", world.lan(), policy=REFUSE)
+    program = build(world, os.path.join(TREE, "tests/lib/child.c"), "child", flags=["-std=gnu11"])
+    done = desk.run([program], user="mac")
+    assert done.returncode == 0 and done.stdout == "parent 0, child 1\n", done
+
+
 def test_debug_tells_the_story(world):
     lan = world.lan()
     desk = world.host("desk", lan)
