@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "frame.h"
-#include "raw.h"
+#include "quiet.h"
 
 /* The reader finds out the byte order by the magic: both structs are written as they are. */
 struct file_header {
@@ -63,6 +63,7 @@ int capture_open(const char *path)
 		.longest = FRAME_MAX,
 		.link_type = 1,
 	};
+	const struct iovec part = { (void *)(uintptr_t)&header, sizeof(header) };
 	/* for reading, too: a pipe that nobody else reads any more is then full, and no SIGPIPE */
 	int fd = open(path,
 		      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW,
@@ -72,7 +73,7 @@ int capture_open(const char *path)
 	if (fd < 0)
 		return errno == ELOOP ? -EPERM : -errno;
 	err = make_empty(fd);
-	if (!err && write(fd, &header, sizeof(header)) != sizeof(header))
+	if (!err && quiet_writev(fd, &part, 1) != sizeof(header))
 		err = -EIO;
 	if (!err)
 		return fd;
@@ -84,7 +85,8 @@ void capture_frame(int fd, const void *frame, size_t len)
 {
 	struct timespec now;
 	struct record_header header;
-	struct iovec part[2] = { { &header, sizeof(header) }, { (void *)(uintptr_t)frame, len } };
+	const struct iovec part[2] = { { &header, sizeof(header) },
+				       { (void *)(uintptr_t)frame, len } };
 
 	if (fd < 0)
 		return;
@@ -94,5 +96,5 @@ void capture_frame(int fd, const void *frame, size_t len)
 					 .captured = (uint32_t)len,
 					 .length = (uint32_t)len };
 	/* a full disk is no reason to lose the network as well */
-	raw_writev(fd, part, 2);
+	quiet_writev(fd, part, 2);
 }

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "quiet.h"
+
 #define PATIENCE_MS 100
 
 /* of the process, as its stderr is */
@@ -32,7 +34,7 @@ void log_start(void)
 		level_wanted = LOG_INFO;
 }
 
-/* False where nobody reads any more, too: writing there is a SIGPIPE. */
+/* False where nobody reads any more, too. */
 static bool is_writable(enum log_level level)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
@@ -47,6 +49,7 @@ void log_say(enum log_level level, const char *format, ...)
 	int wanted = level_wanted, saved = errno;
 	char line[512] = "basilisk-tap: ";
 	size_t len = strlen(line);
+	struct iovec all = { .iov_base = line };
 	struct timespec now;
 	va_list args;
 	int n;
@@ -67,8 +70,8 @@ void log_say(enum log_level level, const char *format, ...)
 	if (len > sizeof(line) - 1)
 		len = sizeof(line) - 1;
 	line[len++] = '\n';
+	all.iov_len = len;
 	/* a closed or full stderr is nothing that could be told to anyone */
-	if (write(STDERR_FILENO, line, len) < 0)
-		errno = saved;
+	quiet_writev(STDERR_FILENO, &all, 1);
 	errno = saved;
 }

@@ -401,6 +401,30 @@ def test_stderr_that_was_closed_ends_nobody(world):
     assert program.wait() == 0, program.story()
 
 
+def test_file_that_may_not_grow_ends_nobody(world):
+    """Neither the capture nor stderr is worth a SIGXFSZ."""
+    lan = world.lan()
+    desk = world.host("desk", lan, policy=REFUSE)
+    path = os.path.join(desk.home("mac"), "frames.pcap")
+    reader, writer = os.pipe()
+    argv = ["sh", "-c", f'ulimit -f 4; exec "$0" auto <&{reader}', example(world)]
+    program = desk.start(argv, user="mac", pass_fds=(reader,), env={"BASILISK_TAP_CAPTURE": path})
+    os.close(reader)
+    program.expect(r"peer to peer as", stream="stdout")
+    with Peer(world.host("machine", lan)) as peer:
+        wait_until(lambda: peer.receive(0.05) or peer.peers, what="the example")
+        (mac,) = peer.peers
+        for number in range(60):
+            peer.send(frame(mac, peer.mac, number))
+            peer.expect(lambda f, n=number: f == frame(peer.mac, mac, n), what="the echo")
+    assert os.path.getsize(path) == 2048, os.path.getsize(path)
+    os.close(writer)
+    assert program.wait() == 0, program.story()
+    script = 'cd "$1"; head -c 2048 /dev/zero >full; ulimit -f 4; exec "$0" auto 2>>full </dev/null'
+    done = desk.run(["sh", "-c", script, example(world), desk.home("mac")], user="mac")
+    assert done.returncode == 0 and "peer to peer as" in done.stdout, done
+
+
 def test_child_has_no_network_but_may_open_its_own(world):
     desk = world.host("desk", world.lan(), policy=REFUSE)
     program = build(world, os.path.join(TREE, "tests/lib/child.c"), "child", flags=["-std=gnu11"])
