@@ -6,8 +6,9 @@ import os
 import socket
 import struct
 
-from numbered import await_all_know_all, check_all_pairs, frame
+from numbered import await_all_know_all, check_all_pairs, check_none_gone, frame
 from observe import neighbour
+from peer import MDNS, Peer, await_goodbyes_believed
 from proc import wait_until
 from station import Station
 from world import REFUSE
@@ -99,6 +100,34 @@ def test_forged_confirmations_move_and_end_nobody(world):
     check_all_pairs(stations)
 
 
+def test_forged_announcements_move_and_end_nobody(world):
+    """Somebody announces the peer as being at his own address, and says goodbye for it."""
+    hosts, stations, stranger = pair_and_stranger(world)
+    one, other = stations
+    before = one.status()["peer"][other.mac]
+    with Peer(stranger, other.mac, announces=False) as forger:
+        forger.frames_socket.settimeout(10)
+        forger.mdns.sendto(forger.announcement(), MDNS)
+        # he is asked, and says nothing
+        while (asked := forger.frames_socket.recv(2048))[6:12] != one.mac:
+            pass
+        assert asked[12:14] == tunnel.ETYPE_CONTROL and asked[19] == HELLO, asked.hex()
+        check_all_pairs(stations)
+        forger.mdns.sendto(forger.announcement(ttl=0), MDNS)
+        await_goodbyes_believed(world.host("witness", world.lans[0]), stations)
+        check_all_pairs(stations)
+        check_none_gone(one, [other])
+        after = one.status()["peer"][other.mac]
+        for key in ("at", "way", "proven"):
+            assert after[key] == before[key], (before, after)
+        forger.frames_socket.settimeout(0.5)  # so long without one: there are no more
+        try:
+            while True:
+                assert forger.frames_socket.recv(2048)[12:14] == tunnel.ETYPE_CONTROL
+        except TimeoutError:
+            pass
+
+
 def test_third_party_gets_no_more_than_the_forger_sends(world):
     """HELLOs, and frames of unknown guests, under the address of somebody who never asked."""
     hosts, stations, stranger = pair_and_stranger(world)
@@ -138,7 +167,7 @@ def test_frames_are_a_sign_of_life(world):
     lan = world.lan()
     attic = world.host("attic", lan, policy=REFUSE)
     station = Station(attic)
-    with tunnel.Peer(world.host("machine", lan), confirms=False) as peer:
+    with Peer(world.host("machine", lan), confirms=False) as peer:
         wait_until(lambda: peer.receive(0.05) or station.mac in station.status() or
                    peer.mac in station.status()["peer"], 5, "the peer")  # fmt: skip
         peer.announces = False

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_discovery_core.c: what the driver with a stack of its own keeps of interfaces that go.
+ * test_discovery_core.c: what the driver with a stack of its own keeps of interfaces that go, and
+ * that it begins anew when the clock jumps.
  * Libavahi, and who watches addresses and the clock, are stand-ins: here they say what has changed,
  * and count what they are asked to keep.
  */
@@ -36,6 +37,9 @@ static struct {
 	void *core;
 	struct kept group[GROUPS_MAX];
 	bool server;
+	void (*jumped)(void *user);
+	void *clock;
+	unsigned int servers, freed, ups, downs, again; /* how often */
 } t;
 
 /* ---- libavahi ---- */
@@ -60,7 +64,17 @@ static AvahiServer *server_new(const AvahiPoll *poll, const AvahiServerConfig *c
 	(void)user;
 	*error = 0;
 	t.server = true;
+	t.servers++;
 	return (AvahiServer *)&t.server;
+}
+
+static void server_free(AvahiServer *server)
+{
+	ck_assert_ptr_eq(server, &t.server);
+	ck_assert(t.server);
+	t.server = false;
+	t.freed++;
+	memset(t.group, 0, sizeof(t.group)); /* with all that belongs to it */
 }
 
 static AvahiSEntryGroup *group_new(AvahiServer *server, AvahiSEntryGroupCallback callback,
@@ -150,7 +164,7 @@ int load_functions(const char *file, const char *const names[], size_t n, void *
 		{ "avahi_server_config_init", (void (*)(void))config_init },
 		{ "avahi_server_config_free", (void (*)(void))free_nothing },
 		{ "avahi_server_new", (void (*)(void))server_new },
-		{ "avahi_server_free", (void (*)(void))free_nothing },
+		{ "avahi_server_free", (void (*)(void))server_free },
 		{ "avahi_server_add", (void (*)(void))server_add },
 		{ "avahi_s_entry_group_new", (void (*)(void))group_new },
 		{ "avahi_s_entry_group_commit", (void (*)(void))group_commit },
@@ -196,8 +210,8 @@ int clock_watch_new(const AvahiPoll *poll, void (*jumped)(void *user), void *use
 		    struct clock_watch **watch)
 {
 	(void)poll;
-	(void)jumped;
-	(void)user;
+	t.jumped = jumped;
+	t.clock = user;
 	*watch = NULL;
 	return 0;
 }
@@ -220,6 +234,7 @@ int addresses_new(const AvahiPoll *poll, addresses_changed changed, void *user,
 void addresses_again(struct addresses *addresses)
 {
 	(void)addresses;
+	t.again++;
 }
 
 void addresses_free(struct addresses *addresses)
@@ -232,12 +247,20 @@ void addresses_free(struct addresses *addresses)
 static void up(void *user)
 {
 	(void)user;
+	t.ups++;
 	loop_quit(t.loop);
+}
+
+static void down(void *user, const char *why)
+{
+	(void)user;
+	ck_assert_str_eq(why, "the clock was set, or this machine was asleep");
+	t.downs++;
 }
 
 static void setup(void)
 {
-	static const struct driver_events events = { .up = up };
+	static const struct driver_events events = { .up = up, .down = down };
 
 	memset(&t, 0, sizeof(t));
 	ck_assert_int_eq(loop_new(&t.loop), 0);
@@ -302,6 +325,27 @@ START_TEST(test_nothing_is_kept_of_an_interface_that_went)
 }
 END_TEST
 
+/* What it has heard would seem fresh, or dead, and it would not ask for up to an hour. */
+START_TEST(test_clock_that_jumps_means_a_new_stack)
+{
+	tell(2, 1);
+	t.jumped(t.clock);
+	ck_assert_uint_eq(t.freed, 1);
+	ck_assert_uint_eq(t.downs, 1);
+	tell(3, 1); /* there is no stack at present that could have it */
+	ck_assert_uint_eq(groups(), 0);
+	t.jumped(t.clock);
+	ck_assert_uint_eq(t.downs, 1);
+	ck_assert_int_eq(loop_run(t.loop), 0);
+	ck_assert_uint_eq(t.servers, 2);
+	ck_assert_uint_eq(t.ups, 2);
+	ck_assert_uint_eq(t.again, 2); /* it is told all addresses */
+	tell(2, 1);
+	tell(3, 1);
+	ck_assert_uint_eq(groups(), 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("discovery core");
@@ -310,6 +354,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_address_records_are_changed_together);
 	tcase_add_test(tcase, test_nothing_is_kept_of_an_interface_that_went);
+	tcase_add_test(tcase, test_clock_that_jumps_means_a_new_stack);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }
