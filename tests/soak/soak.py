@@ -33,10 +33,10 @@ SETTLE = 90  # seconds that all may take to find each other again when it is cal
 FORGET = 150  # seconds; an address that nobody has says goodbye for is remembered for 120
 STEADY = 15  # seconds without a change, after which an elder knows all there is to know
 # That an elder may hold more, of what libraries keep however many came and went: libdbus messages
-# to be used again and the buffers of its connection; libavahi a name a second time where it was
-# asked again, for some seconds what it has asked and heard, and 5 kB for each card of whose end the
-# kernel could not tell it, because the process stood still (frozen) and too much else happened.
-THEIR_BYTES = 65536
+# to be used again and the buffers of its connection (11 kB were seen); libavahi 160 bytes and more
+# for each name that is remembered still, and 5 kB for each card of whose end the kernel could not
+# tell it, because the process stood still (frozen) and too much else happened.
+THEIR_BYTES = 16384
 # Of pages that it may have more, each with a byte in use: libavahi has a megabyte and more at a time
 # while all talk at once, and what is left of that lies scattered. 836 were seen.
 KILOBYTES = 2048
@@ -201,18 +201,25 @@ class Soak:
         self.tell(f"{count} came back and have left")
 
     def check_memory(self):
-        """To the byte what it was; but for room, which arrays keep, and what libraries do."""
+        """To the byte what it was; but for room, which arrays keep, and what libraries do.
+
+        Of what libraries hold, the least that was seen: each question on the network that tells
+        what is known costs those who hear it half a kilobyte for each such answer, for 0.7 s."""
         before = {mode: held.amounts(found) for mode, found in self.bytes.items()}
+        wrong, more = list(before), {}
         end = time.monotonic() + FORGET
-        while True:
-            found = self.bytes_held()
-            now = {mode: held.amounts(found[mode]) for mode in found}
-            more = {m: {of: now[m][of] - before[m][of] for of in now[m]} for m in now}
-            theirs = {m: max(more[m][of] for of in held.THEIRS) for m in more}
-            wrong = [m for m in more if more[m][held.OURS] or theirs[m] > THEIR_BYTES]
-            if not wrong or time.monotonic() > end:
-                break
+        while wrong and time.monotonic() < end:
             time.sleep(0.5)
+            found = self.bytes_held()
+            for m in wrong:
+                now = held.amounts(found[m])
+                now = {of: now[of] - before[m][of] for of in now}
+                more[m] = {of: min(now[of], more.get(m, now)[of]) for of in now}
+                more[m][held.OURS] = now[held.OURS]
+            wrong = [
+                m for m in wrong
+                if more[m][held.OURS] or max(more[m][of] for of in held.THEIRS) > THEIR_BYTES
+            ]  # fmt: skip
         for mode in wrong:
             self.tell(f"{mode}: {more[mode]}\n{held.difference(self.bytes[mode], found[mode])}")
         assert not wrong, wrong
