@@ -721,6 +721,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				fast_step(&in);
 		}
 		check_table();
+		fast_check();
 	}
 	peers_free(&device.peers);
 	pthread_mutex_destroy(&device.lock);

@@ -61,6 +61,17 @@ int tunnel_connect(const struct tunnel *tunnel, int fd, const struct tunnel_targ
 	return 0;
 }
 
+/* Given up, its number must not lead to the socket any more: datagrams would come there. */
+static unseen void fast_check(void)
+{
+	const struct fast_way *way = &device.fast;
+	uint8_t byte;
+
+	insist(way->open == (way->to.port != 0));
+	insist(way->open || way->next.port || way->fd < 0 ||
+	       (recv(way->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == ENOTSOCK));
+}
+
 /* What the kernel does with a datagram from @at: true where it is the connected socket's. */
 static unseen bool fast_takes(const struct tunnel_target *at)
 {
