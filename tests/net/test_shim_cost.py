@@ -171,3 +171,13 @@ def test_frames_need_no_memory_and_no_thread_of_ours(world):
         assert int(said[1]) == 0 and int(said[2]) >= 2000, said[0]
         assert woken["traps"] >= 1000  # it waited for each, more or less: this can be seen
         assert woken["basilisk-tap"] + woken["btap-discovery"] < 200, woken
+
+
+def test_frames_to_many_need_no_memory(world):
+    """To seventy peers at once, and to one of them, by turns."""
+    sends = neighbour("test_shim_sends")
+    with sends.program_and_peers(world, "hurried", "-DCOUNT_ALLOCATIONS") as (program, peers):
+        peers[0].send_to(program.mac, frame(program.mac, peers[0].mac, 1))
+        program.go_on()
+        found = program.process.expect(r"\d+ writes: .*allocations (\d+)", 60, stream="stdout")
+        assert int(found[1]) == 0, found[0]

@@ -19,9 +19,10 @@ PEERS = 70  # more than the kernel is given at once
 class Program:
     """A trap in that host that has opened its card and awaits the test."""
 
-    def __init__(self, host, trap):
+    def __init__(self, host, trap, *flags):
         preload = neighbour("test_shim_preload")
-        argv = preload.loaded(preload.traps_program(host.world), trap, BASILISK_TAP_LOG="error")
+        program = preload.traps_program(host.world, *flags)
+        argv = preload.loaded(program, trap, BASILISK_TAP_LOG="error")
         self.host = host
         self.process = host.start(argv, user="mac", name=trap)
         found = self.process.expect(r"open (\w{12})\nready", stream="stdout")
@@ -40,10 +41,10 @@ class Program:
 
 
 @contextmanager
-def program_and_peers(world, trap):
+def program_and_peers(world, trap, *flags):
     lan = world.lan()
     attic, machine = world.host("attic", lan, policy=REFUSE), world.host("machine", lan)
-    program = Program(attic, trap)
+    program = Program(attic, trap, *flags)
     with ExitStack() as stack:
         peers = [stack.enter_context(Peer(machine)) for _ in range(PEERS)]
 

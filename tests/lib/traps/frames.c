@@ -37,11 +37,11 @@ static void blocking(void)
 	close(fd);
 }
 
-/* Memory that this thread has asked for, how often: the preload library asks by these as well. */
-static __thread long allocations;
+__thread long allocations;
 static long frames;
 
-#ifdef COUNT_ALLOCATIONS /* not where a sanitizer has taken these places */
+/* The preload library asks by these as well. Not where a sanitizer has taken these places. */
+#ifdef COUNT_ALLOCATIONS
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *old, size_t size);

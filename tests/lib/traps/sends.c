@@ -58,6 +58,7 @@ static void hurried(void)
 	await_the_test();
 	make_frame(fd, true, frame[0]);
 	make_frame(fd, false, frame[1]);
+	allocations = 0;
 	first = usage();
 	for (int i = 0; i < WRITES; i++) {
 		before = usage();
@@ -72,8 +73,9 @@ static void hurried(void)
 		slow += spent > MOST_MS / 1e3;
 		worst = spent > worst ? spent : worst;
 	}
-	printf("%d writes: waited %ld, slow %d, worst %.0f us, interrupted %d\n", WRITES,
-	       after.ru_nvcsw - first.ru_nvcsw, slow, worst * 1e6, interrupted);
+	printf("%d writes: waited %ld, slow %d, worst %.0f us, interrupted %d, allocations %ld\n",
+	       WRITES, after.ru_nvcsw - first.ru_nvcsw, slow, worst * 1e6, interrupted,
+	       allocations);
 	fflush(stdout);
 	await_the_test();
 	close(fd);

@@ -71,6 +71,9 @@ struct interrupter {
 void interrupter_start(struct interrupter *interrupter);
 void interrupter_stop(struct interrupter *interrupter);
 
+/* How often this thread has asked for memory, where -DCOUNT_ALLOCATIONS is given; else 0. */
+extern __thread long allocations;
+
 /* Says that the program is ready, and goes on when the test has sent SIGUSR1. */
 void await_the_test(void);
 
