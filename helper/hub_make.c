@@ -130,6 +130,7 @@ static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, 
 	const struct mac mark = hub_mark(host);
 	int err = link_find(nl, UPLINK_BRIDGE, 0, bridge);
 	char alias[LINK_ALIAS_SIZE];
+	struct link now;
 	bool noted;
 
 	if (err == -ENODEV) {
@@ -151,6 +152,11 @@ static int ensure_bridge(struct nl *nl, uint32_t host, const struct link *card, 
 		err = link_ensure(
 			nl, bridge,
 			&(struct link_change){ .alias = noted ? NULL : alias, .quiet = true });
+	/* nobody asks the kernel to put it here only if it is free: so late, and then at once */
+	if (!err)
+		err = link_find(nl, NULL, card->index, &now);
+	if (!err && now.master && now.master != bridge->index)
+		err = -EBUSY;
 	if (!err)
 		err = link_set(nl, card->index,
 			       &(struct link_change){ .move = true,
