@@ -48,6 +48,23 @@ static bool address_is_usable(const struct confirm *c, const struct mac *mac,
 	return !address_is_loopback(&at->address) || mac_same_host(mac, &c->mac);
 }
 
+static void remember_claim(struct confirm *c, const struct mac *mac, const struct tunnel_target *at)
+{
+	for (unsigned int i = 0; i < CONFIRM_CLAIMS; i++)
+		if (mac_equal(&c->claim[i].mac, mac) && tunnel_target_equal(&c->claim[i].at, at))
+			return;
+	c->claim[c->next_claim].mac = *mac;
+	c->claim[c->next_claim].at = *at;
+	c->next_claim = (c->next_claim + 1) % CONFIRM_CLAIMS;
+}
+
+static void forget_claims(struct confirm *c, const struct mac *mac)
+{
+	for (unsigned int i = 0; i < CONFIRM_CLAIMS; i++)
+		if (mac_equal(&c->claim[i].mac, mac))
+			c->claim[i].at.port = 0;
+}
+
 void confirm_found(struct confirm *c, const struct txt *txt, const struct tunnel_target *at,
 		   uint32_t now)
 {
@@ -72,6 +89,7 @@ void confirm_found(struct confirm *c, const struct txt *txt, const struct tunnel
 		return;
 	if (peer && peer_is_proven(peer)) {
 		/* never moved by an announcement: its answer will put the address into the set */
+		remember_claim(c, &txt->mac, at);
 		confirm_hello(c, CONFIRM_TO_ANNOUNCED, &peer->mac, at, now);
 		return;
 	}
@@ -99,6 +117,7 @@ void confirm_lost(struct confirm *c, const struct mac *mac, uint32_t now)
 {
 	struct peer *peer = peers_find(c->peers, mac);
 
+	forget_claims(c, mac);
 	if (!peer)
 		return;
 	peer->announced = 0;

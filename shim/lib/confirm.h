@@ -26,6 +26,7 @@
 #define CONFIRM_WATCH_MS   2000	 /* one that frames go to: after that to twice that */
 #define CONFIRM_GONE_MS	   60000 /* and is gone when it has been silent for so long */
 #define CONFIRM_LEAVING_MS 2000	 /* the same, after the discovery said goodbye */
+#define CONFIRM_CLAIMS	   32	 /* places announced of proven peers that are remembered */
 
 /* So that a flood of one kind leaves room for the others. */
 enum confirm_kind {
@@ -68,8 +69,17 @@ struct confirm {
 		uint32_t tokens; /* HELLOs that may go now, in thousandths */
 		uint32_t filled; /* when they were counted */
 	} bucket[CONFIRM_KINDS];
-	bool farewell;		/* ACKs are answered with BYE */
-	unsigned int farewells; /* asked, and not told BYE yet */
+	/*
+	 * Where proven peers were announced last, too. That they are there is not believed; but
+	 * where nobody answers any more it is asked as well. Port 0: none.
+	 */
+	struct {
+		struct mac mac;
+		struct tunnel_target at;
+	} claim[CONFIRM_CLAIMS];
+	unsigned int next_claim; /* the oldest */
+	bool farewell;		 /* ACKs are answered with BYE */
+	unsigned int farewells;	 /* asked, and not told BYE yet */
 };
 
 void confirm_init(struct confirm *confirm, struct peers *peers, const struct mac *mac,

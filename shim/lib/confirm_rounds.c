@@ -100,6 +100,18 @@ void confirm_choose_sending(struct confirm *c, struct peer *peer)
 	peer->sending = best;
 }
 
+/* Asks where the peer was only announced; what there are no tokens for, in another round. */
+static void ask_claims(struct confirm *c, const struct peer *peer, uint32_t now)
+{
+	for (unsigned int i = 0; i < CONFIRM_CLAIMS; i++) {
+		const struct tunnel_target *at = &c->claim[i].at;
+
+		if (at->port && mac_equal(&c->claim[i].mac, &peer->mac) &&
+		    peer_address(peer, &at->address, at->port) < 0)
+			confirm_hello(c, CONFIRM_TO_ANNOUNCED, &peer->mac, at, now);
+	}
+}
+
 /* One round of HELLOs: false where the tokens did not suffice, and it is still due. */
 static bool ask(struct confirm *c, struct peer *peer, uint32_t now)
 {
@@ -118,6 +130,8 @@ static bool ask(struct confirm *c, struct peer *peer, uint32_t now)
 		if (i != peer->sending && !confirm_hello(c, kind, &peer->mac, &to, now))
 			return false;
 	}
+	if (all)
+		ask_claims(c, peer, now);
 	if (both_have_tap(c, peer) && peer->tap_tries < TAP_TRIES) {
 		if (!confirm_hello(c, kind, &peer->mac, NULL, now))
 			return false;

@@ -246,6 +246,74 @@ START_TEST(test_peer_whose_address_changes_often_is_followed_each_time)
 }
 END_TEST
 
+/* The router has a new subnet for all, and the first words in it are lost. */
+START_TEST(test_peers_that_all_move_at_once_find_each_other)
+{
+	announce(0, 1);
+	pass(60000);
+	for (int i = 0; i < 2; i++) {
+		node[i].at[0] = place(2, (unsigned int)i + 1);
+		node[i].cut[0] = true;
+		confirm_doubt(&node[i].confirm, NULL, now);
+	}
+	announce(0, 1);
+	announce(1, 0);
+	pass(1000);
+	node[0].cut[0] = node[1].cut[0] = false;
+	pass(10000);
+	for (int i = 0; i < 2; i++) {
+		struct peer *peer = peer_of(i, !i);
+
+		ck_assert_int_eq(peer_address(peer, &node[!i].at[0].address, 6066),
+				 (int)peer->sending);
+		ck_assert(peer->confirmed & 1u << peer->sending);
+	}
+}
+END_TEST
+
+/* Who comes back after minutes may be elsewhere, and was announced there while nobody heard. */
+START_TEST(test_silent_peer_is_asked_where_it_was_announced_last)
+{
+	announce(0, 1);
+	pass(1000);
+	node[1].at[0] = place(2, 2);
+	node[0].at[0] = place(2, 1);
+	node[1].cut[0] = true;
+	announce(0, 1);
+	pass(300000);
+	ck_assert(!peer_is_proven(peer_of(0, 1)));
+	node[1].cut[0] = false;
+	pass(30000);
+	ck_assert(peer_is_proven(peer_of(0, 1)));
+}
+END_TEST
+
+START_TEST(test_places_that_were_announced_only_are_asked_seldom_and_forgotten)
+{
+	announce(0, 1);
+	pass(1000);
+	for (unsigned int host = 100; host < 200; host++) {
+		struct tunnel_target nobodys = place(1, host);
+
+		announce_at(0, 1, &nobodys);
+	}
+	pass(3000);
+	ck_assert_uint_eq(stray, 100); /* one each: the peer answers where it is known to be */
+	node[1].cut[0] = true;
+	pass(300000);
+	ck_assert_uint_le(stray, 100 + CONFIRM_CLAIMS * (8 + 300 / 5));
+	ck_assert_uint_ge(stray, 100 + CONFIRM_CLAIMS);
+	confirm_lost(&node[0].confirm, &node[1].confirm.mac, now);
+	ck_assert_ptr_null(peer_of(0, 1));
+	node[1].cut[0] = false;
+	announce(0, 1);
+	stray = 0;
+	node[1].deaf = true;
+	pass(60000);
+	ck_assert_uint_eq(stray, 0);
+}
+END_TEST
+
 START_TEST(test_doubts_alone_keep_nobody_alive)
 {
 	announce(0, 1);
@@ -279,6 +347,9 @@ int main(void)
 		test_changed_addresses_of_ours_are_told_at_once,
 		test_peer_that_has_lost_an_address_is_sent_to_at_another,
 		test_peer_whose_address_changes_often_is_followed_each_time,
+		test_peers_that_all_move_at_once_find_each_other,
+		test_silent_peer_is_asked_where_it_was_announced_last,
+		test_places_that_were_announced_only_are_asked_seldom_and_forgotten,
 		test_doubts_alone_keep_nobody_alive,
 	};
 
