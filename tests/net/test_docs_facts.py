@@ -159,6 +159,7 @@ def test_bounds_that_are_told_are_those_of_the_library(world):
         f"{asks // int(unknown[1])} to unknown senders",
         f"({number('confirm.h', 'CONFIRM_BURST')} at once)",
         f"then one each {again[1]} s, and {number('send.c', 'UNPROVEN_RATE')} of the guest's",
+        f"{number('confirm.h', 'CONFIRM_CLAIMS')} such addresses are remembered",
     ):
         assert sentence in told, sentence
 
