@@ -40,7 +40,7 @@ static void variants(void)
 /* Where no memory is, too: for the kernel to refuse, and for nobody to look at. */
 static void unreadable_path(void)
 {
-	const char *volatile nowhere = (const char *)1;
+	static const char *volatile nowhere = (const char *)1, *volatile nothing;
 
 	CHECK(open(nowhere, O_RDWR) < 0 && errno == EFAULT);
 	CHECK(open64(nowhere, O_RDWR) < 0 && errno == EFAULT);
@@ -50,8 +50,8 @@ static void unreadable_path(void)
 	CHECK(__open64_2(nowhere, O_RDWR) < 0 && errno == EFAULT);
 	CHECK(__openat_2(AT_FDCWD, nowhere, O_RDWR) < 0 && errno == EFAULT);
 	CHECK(__openat64_2(AT_FDCWD, nowhere, O_RDWR) < 0 && errno == EFAULT);
-	nowhere = NULL;
-	CHECK(open(nowhere, O_RDWR) < 0 && errno == EFAULT);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): an emulator may do so */
+	CHECK(open(nothing, O_RDWR) < 0 && errno == EFAULT);
 }
 
 static void errors(void)
