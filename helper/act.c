@@ -23,11 +23,8 @@
 
 static int make_plan(struct run *run)
 {
-	int err = uplink_plan(&run->route, &run->generic, &run->policy, run->request.br, &run->plan,
-			      &run->outcome);
-
-	run->plan.asked = run->request.br[0];
-	return err;
+	return uplink_plan(&run->route, &run->generic, &run->policy, run->request.br, &run->plan,
+			   &run->outcome);
 }
 
 /* Whoever is at work so that nobody can know what will stand when he is done, or NULL. */
@@ -48,14 +45,13 @@ static const char *find_at_work(const struct taps *taps, bool asked)
 static int await_others(struct run *run, struct taps *taps)
 {
 	const struct timespec moment = { .tv_nsec = MOMENT_NS };
-	const char *name = find_at_work(taps, run->request.br[0]);
+	const char *name;
 
-	for (int moments = 0; name && moments < MOMENTS; moments++) {
+	for (int n = 0; (name = find_at_work(taps, run->request.br[0])) && n < MOMENTS; n++) {
 		ppoll(NULL, 0, &moment, NULL);
 		if (outcome_set_errno(&run->outcome, taps_list(&run->route, run->host, taps),
 				      "listing TAPs"))
 			return -1;
-		name = find_at_work(taps, run->request.br[0]);
 	}
 	return name ? outcome_set(&run->outcome, OUTCOME_SYSTEM,
 				  "another run of the helper has not ended: it holds %s", name) :
@@ -162,8 +158,10 @@ static int show(struct run *run, struct taps *taps, struct link *repair)
  *   or been ended, before he looks at anything that it can change. What he then finds half taken
  *   down he makes whole, as he would after a kill.
  * - Two that want different attachments, because one was asked for by name: it is noted what that
- *   is to be before the look. Both may see each other, and be refused; never neither. A plan of
- *   nobody's asking is no reason to refuse, and to keep; the later one builds over the earlier.
+ *   is to be before the look. Both may see each other, and be refused; never neither. Of two
+ *   plans that nobody asked for, which differ where policy or uplink have changed in between, that
+ *   one stands which was connected last, until the next start or repair: to wait for who is
+ *   stopped would let anybody keep everyone out.  What was done to the other card is remembered.
  * - Two releases, two repairs of one TAP: there is one interface of that name.
  */
 static int attach(struct run *run)
@@ -172,7 +170,6 @@ static int attach(struct run *run)
 	struct link repair = { .index = 0 };
 	const bool asked = run->request.br[0], again = run->request.verb == REQUEST_REPAIR;
 	struct hub hub;
-	int err;
 
 	if (asked && make_plan(run)) /* of which nothing is the release's to change */
 		return -1;
@@ -187,8 +184,9 @@ static int attach(struct run *run)
 	if (connect_and_check(run, &hub))
 		return -1;
 	/* before the reply: the next repair of this TAP may come at once */
-	err = repair.index ? link_delete(&run->route, repair.index) : 0;
-	return outcome_set_errno(&run->outcome, err, "ending the repair of %s", run->tap.name);
+	if (repair.index)
+		link_delete(&run->route, repair.index);
+	return 0;
 }
 
 /* 0 where there is no TAP, and no other run; or -1 with OUTCOME_IN_USE naming them. */
@@ -246,9 +244,8 @@ static int release(struct run *run)
 	err = tap_hold(nl, FD_TUN, TAPS_RELEASE, &hold);
 	if (err == -EBUSY)
 		return outcome_set(&run->outcome, OUTCOME_SYSTEM, "another --release is under way");
-	if (outcome_set_errno(&run->outcome, err, "making " TAPS_RELEASE))
-		return -1;
-	if (check_unused(run) || hub_find(nl, run->host, &hub, &run->outcome))
+	if (outcome_set_errno(&run->outcome, err, "making " TAPS_RELEASE) || check_unused(run) ||
+	    hub_find(nl, run->host, &hub, &run->outcome))
 		return -1;
 	err = hub_release(nl, run->host, &hub);
 	if (err == -EAGAIN) /* its note stands until it is gone */

@@ -26,19 +26,19 @@ static int note(struct nl *nl, struct hub *hub)
 
 int hub_remember(struct nl *nl, struct hub *hub, unsigned int did)
 {
-	const struct tc_filter memory = wiring_memory(hub->index, did);
+	const struct tc_filter memory = wiring_memory(hub->index, hub->uplink, did);
 
 	hub->done |= did;
 	return tc_ensure(nl, &memory);
 }
 
-static int forget_all(struct nl *nl, struct hub *hub)
+static int forget(struct nl *nl, struct hub *hub, unsigned int what)
 {
 	int err = 0;
 
 	for (unsigned int did = 1; !err && did <= HUB_DID_ALL; did <<= 1)
-		if (hub->done & did)
-			err = tc_remove(nl, wiring_memory(hub->index, did).place);
+		if (hub->done & what & did)
+			err = tc_remove(nl, wiring_memory(hub->index, hub->uplink, did).place);
 	hub->done = 0;
 	return err;
 }
@@ -85,7 +85,8 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 			err = patch_port_disconnect(nl, hub);
 		/* an empty clsact stays, rather than that a stranger could keep everyone off */
 		if (!err || err == -EAGAIN)
-			err = forget_all(nl, hub);
+			/* whoever is stopped may still do something to that card */
+			err = forget(nl, hub, HUB_DID_ALL & ~HUB_DID_CLSACT);
 	}
 	hub->attach = plan->attach;
 	hub->host = host;
@@ -267,14 +268,22 @@ int hub_sweep(struct nl *nl, uint32_t host, const struct hub *hub, const struct 
 int hub_release(struct nl *nl, uint32_t host, const struct hub *hub)
 {
 	const int there = hub->index ? hub_has_card(nl, hub) : 0;
+	struct hub card = *hub;
 	int err = there < 0 ? there : 0;
 
-	if (there > 0)
-		err = patch_port_disconnect(nl, hub);
-	/* what is remembered of the card goes when all of it is undone */
+	do { /* this one's, then each stray's */
+		if (!err && (there || card.uplink != hub->uplink))
+			err = patch_port_disconnect(nl, &card);
+		if (!err && hub->index)
+			err = forget(nl, &card, HUB_DID_ALL);
+		card.uplink = card.stray;
+		card.attach = ATTACH_PATCH;
+		if (!err && card.uplink)
+			err = hub_read_memory(nl, &card);
+	} while (!err && card.uplink);
 	if (!err && hub->index)
 		err = link_delete(nl, hub->index);
-	/* unless the card was away at some moment of it */
+	/* the card may have been away at some moment of it */
 	if (there > 0 && (!err || err == -ENODEV))
 		err = patch_port_disconnect(nl, hub);
 	return err && err != -ENODEV ? err : release_bridge(nl, host, true);

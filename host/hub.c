@@ -43,17 +43,22 @@ static void read_note(const struct link *near, uint32_t host, struct hub *hub)
 
 static int collect(const struct tc_place *place, void *user)
 {
-	*(unsigned int *)user |= place->preference;
+	struct hub *hub = user;
+	const unsigned int did = place->preference <= HUB_DID_ALL ? place->preference : 0;
+	const struct tc_filter own = wiring_memory(hub->index, hub->uplink, did);
+
+	if (place->handle == own.place.handle)
+		hub->done |= did;
+	else if (did && place->handle > 1)
+		hub->stray = (int)place->handle;
 	return 0;
 }
 
-static int read_memory(struct nl *nl, struct hub *hub)
+int hub_read_memory(struct nl *nl, struct hub *hub)
 {
-	unsigned int found = 0;
-	int err = tc_each(nl, hub->index, TC_EGRESS, collect, &found);
-
-	hub->done = found & HUB_DID_ALL;
-	return err;
+	hub->done = 0;
+	hub->stray = 0;
+	return tc_each(nl, hub->index, TC_EGRESS, collect, hub);
 }
 
 bool hub_stands(struct nl *nl, const struct hub *hub)
@@ -136,7 +141,7 @@ int hub_find(struct nl *nl, uint32_t host, struct hub *hub, struct outcome *outc
 		return -1;
 	read_note(&hub->near, host, hub);
 	hub->lan = hub->far.index;
-	err = read_memory(nl, hub);
+	err = hub_read_memory(nl, hub);
 	return outcome_set_errno(outcome, err, "reading %s", HUB_NAME);
 }
 

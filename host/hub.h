@@ -19,8 +19,9 @@
 
 /*
  * What was done to the NIC because it was not so before, and to bthub once for all. Each is
- * remembered by a filter on bthub that does nothing, its preference being the number: set without
- * what else is noted being read and written again, and unset by release alone.
+ * remembered by a filter on bthub that does nothing, its preference being the number, its handle the
+ * NIC: set without what else is noted being read and written again, and by whoever was stopped
+ * while another has connected bthub to another NIC.
  */
 enum {
 	HUB_DID_CLSACT = 1,
@@ -37,6 +38,7 @@ struct hub {
 	enum attach attach; /* ATTACH_NO: not connected to anything yet */
 	int uplink;	    /* ifindex of the NIC or bridge, or 0 */
 	unsigned int done;  /* HUB_DID_…: what release has to undo on the NIC */
+	int stray;	    /* ifindex of another card to which something was done, or 0 */
 	unsigned int flags; /* IFF_… that the NIC has to have; known once it is connected */
 	/* bthub and btlan, as they were found */
 	struct link near, far;
@@ -57,6 +59,9 @@ struct plan;
  */
 int hub_check_others(const struct hub *hub, uint32_t host, const struct taps *taps, size_t others,
 		     const struct plan *plan, struct outcome *outcome);
+
+/* Reads what was done to @hub->uplink, and whether there is a stray. 0 or a negative errno. */
+int hub_read_memory(struct nl *nl, struct hub *hub);
 
 /* Places of TAPs on bthub: filters of wiring_place(). Owned by whoever declared it. */
 struct hub_places {

@@ -318,6 +318,7 @@ int uplink_plan(struct nl *route, struct nl *generic, const struct policy *polic
 	int err = 0;
 
 	memset(plan, 0, sizeof(*plan));
+	plan->asked = bridge[0];
 	if (bridge[0])
 		return plan_join(route, policy, bridge, plan, outcome);
 	if (policy->uplink[0])

@@ -137,8 +137,11 @@ void wiring_card(struct tc_filters *filters, const struct hub *hub)
 	}
 }
 
-struct tc_filter wiring_memory(int hub, unsigned int did)
+struct tc_filter wiring_memory(int hub, int card, unsigned int did)
 {
-	return (struct tc_filter){ .place = { hub, TC_EGRESS, (uint16_t)did, 1 },
+	/* no interface but lo has the number 1 */
+	const uint32_t handle = card ? (uint32_t)card : 1;
+
+	return (struct tc_filter){ .place = { hub, TC_EGRESS, (uint16_t)did, handle },
 				   .program = PROGRAM_MARK };
 }

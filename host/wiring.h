@@ -41,7 +41,7 @@ void wiring_switch(struct tc_filters *filters, const struct hub *hub, const stru
  */
 void wiring_card(struct tc_filters *filters, const struct hub *hub);
 
-/* On bthub, doing nothing: the memory that @did was done (HUB_DID_…). */
-struct tc_filter wiring_memory(int hub, unsigned int did);
+/* On bthub, doing nothing: the memory that @did was done (HUB_DID_…) to @card, or (0) to none. */
+struct tc_filter wiring_memory(int hub, int card, unsigned int did);
 
 #endif

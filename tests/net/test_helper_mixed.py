@@ -12,7 +12,7 @@ import random
 import time
 
 import helper
-from asked import UPLINK, Desk, asking
+from asked import POLICY, UPLINK, Desk, asking
 from case import limit
 from stand import ATTACH, RELEASE
 from tracer import At, Tracer
@@ -83,12 +83,25 @@ class Runner:
         return f"{self.user} {self.words}{f' at {self.at.index}' if self.at else ''}"
 
 
-def play(desk, chance):
+# What the policy may say; "second" is a port of br0, "spare" of nothing
+PLANS = {
+    "patch": UPLINK,
+    "patch by another card": "uplink spare\n",
+    "host": UPLINK + "attach host\n",
+    "none": "attach none\n",
+    "join": "uplink second\n",
+    "bridge": "uplink spare\nattach bridge\n",
+}
+
+
+def play(desk, chance, changes=False):
     runners = [Runner(desk, user, slot) for user in ("mac", "lisa") for slot in (0, 1)]
     runners += [Runner(desk, None), Runner(desk, None)]
     try:
         for _ in range(STEPS):
             one = chance.choice(runners)
+            if changes and chance.random() < 0.1:
+                desk.host.policy(POLICY + LIMITS + PLANS[chance.choice(list(PLANS))])
             if one.at:
                 one.go_on(chance)
             elif one.fd is not None and chance.random() < 0.4:
@@ -97,12 +110,20 @@ def play(desk, chance):
                 one.begin(chance)
             guests = [runner for runner in runners if runner.fd is not None]
             assert len(guests) <= TOTAL, guests
-            if guests and chance.random() < 0.3:
+            if guests and not changes and chance.random() < 0.3:
                 guest = chance.choice(guests)
                 desk.check_guest(guest.fd, guest.mac, guest.br, f"{guest} of {runners}")
         for one in runners:
             while one.at:
                 one.took(one.tracer.go())
+        desk.host.policy(POLICY + LIMITS + UPLINK)
+        for guest in runners:
+            if changes and guest.fd is not None and guest.br == "br0":
+                guest.drop()  # or the others would not be given back what nobody asks for
+        for guest in runners:
+            if changes and guest.fd is not None:
+                answer = helper.ask(desk.host, "--repair", f"--slot={guest.slot}", "--br=auto", user=guest.user)
+                assert answer.status == 0, answer
         for guest in runners:
             if guest.fd is not None:
                 desk.check_guest(guest.fd, guest.mac, guest.br, f"{guest} in the end")
@@ -112,15 +133,27 @@ def play(desk, chance):
     desk.release("all")
 
 
-@limit(120 + SECONDS)
-def test_runs_that_are_stopped_and_resumed_at_random_disturb_nobody(world):
-    desk = Desk(world, UPLINK + LIMITS)
+def play_all(desk, **how):
     seed, end = SEED, time.monotonic() + SECONDS
     while seed == SEED or time.monotonic() < end:
         try:
-            play(desk, random.Random(seed))
+            play(desk, random.Random(seed), **how)
         except Exception as error:
             raise AssertionError(f"with BASILISK_TAP_SEED={seed}: {error}") from error
         seed += 1
     print(f"{seed - SEED} numbers were played")
     desk.close()
+
+
+@limit(120 + SECONDS)
+def test_runs_that_are_stopped_and_resumed_at_random_disturb_nobody(world):
+    play_all(Desk(world, UPLINK + LIMITS))
+
+
+@limit(120 + SECONDS)
+def test_policy_that_changes_while_runs_are_stopped_and_resumed_leaves_nothing(world):
+    desk = Desk(world, UPLINK + LIMITS)
+    desk.host.plug(world.lan(), "spare", address=0)
+    desk.net.settle("spare")
+    desk.before = desk.net.snapshot()
+    play_all(desk, changes=True)

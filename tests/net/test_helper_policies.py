@@ -9,10 +9,11 @@ import os
 import ns
 from case import limit
 from desk import check_reaches, release, repair, unchanged
+from frozen import whole_run
 from guest import Guest
-from netstate import NetState, difference
+from netstate import NEWLINK, NetState, difference
 from proc import wait_until
-from stand import ATTACH
+from stand import ATTACH, OTHER, Stand
 from tracer import At, Tracer
 from wire import Wire
 from world import ALLOW
@@ -128,6 +129,35 @@ def test_helper_killed_while_it_changes_the_bridges_card_leaves_nothing(world):
                         desk.check(guest, guest.reply, after, net)
         release(host)
     desk.close()
+
+
+@limit(120)
+def test_who_is_stopped_while_another_goes_elsewhere_leaves_nothing_on_his_card(world):
+    """Before each of his requests; when he goes on he does one or two things more to the card that the
+    other one has left, and is killed.  But for the one that has the card take all groups, which he
+    has noted just before: by then that is undone, and the note gone."""
+    with Stand(world, "patch") as stand, stand.tracer("lisa") as lisa:
+        calls = whole_run(stand.user, ATTACH)
+        stand.check_released("a run with nothing wrong")
+        requests = [i for i, call in enumerate(calls) if call.nl_type]
+        noted = [i for i in requests if calls[i].nl_type == NEWLINK][-1]
+        for index, later in zip(requests, [*requests[2:], requests[-1], len(calls)]):
+            if index == noted:
+                continue
+            stand.desk.policy(ALLOW)
+            stand.user.start(*ATTACH)
+            assert isinstance(stand.user.to(index), At), index
+            stand.desk.policy(ALLOW + "attach none\n")
+            lisa.start(*OTHER)
+            end = lisa.go()
+            assert end.status == 0, (index, end)
+            os.close(end.fd)
+            event = stand.user.to(later)
+            if isinstance(event, At):
+                event = stand.user.kill()
+            if event.fd is not None:
+                os.close(event.fd)
+            stand.check_released(f"an attach that went on from {index} to {later}")
 
 
 def test_card_that_is_wanted_leaves_a_bridge_of_ours_whose_guests_have_gone(world):

@@ -192,11 +192,13 @@ END_TEST
 START_TEST(test_memory_is_in_nobodys_way)
 {
 	for (unsigned int did = 1; did <= HUB_DID_ALL; did <<= 1) {
-		const struct tc_filter memory = wiring_memory(HUB, did);
+		const struct tc_filter memory = wiring_memory(HUB, CARD, did);
 
 		ck_assert_int_eq(memory.program, PROGRAM_MARK);
 		ck_assert_int_eq(memory.place.direction, TC_EGRESS);
 		ck_assert_uint_eq(memory.place.preference, did);
+		ck_assert_uint_eq(memory.place.handle, CARD);
+		ck_assert_uint_eq(wiring_memory(HUB, 0, did).place.handle, 1);
 	}
 }
 END_TEST
