@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdint.h>
@@ -303,6 +304,31 @@ static void on_time(AvahiTimeout *timeout, void *user)
 	loop_quit(peers->loop);
 }
 
+/* Not only when there is a change to be told, which may be hours away. */
+static void on_reader_gone(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
+{
+	struct peers *peers = user;
+
+	(void)watch;
+	(void)fd;
+	(void)event;
+	loop_quit(peers->loop);
+}
+
+/* Until when: with --watch, as long as somebody reads. 0 or -ENOMEM. */
+static int set_end(struct peers *peers, const AvahiPoll *poll)
+{
+	struct timeval at;
+
+	if (!peers->watch)
+		return poll->timeout_new(poll, loop_after(&at, WAIT_MS), on_time, peers) ? 0 :
+											   -ENOMEM;
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+		return 0; /* closed from the start: the first change tells that it cannot be told */
+	/* waits for nothing: an error or a hang-up is told unasked */
+	return poll->watch_new(poll, STDOUT_FILENO, 0, on_reader_gone, peers) ? 0 : -ENOMEM;
+}
+
 int peers_main(int argc, char *argv[])
 {
 	static const struct discovery_events events = {
@@ -318,7 +344,6 @@ int peers_main(int argc, char *argv[])
 	};
 	struct discovery *discovery = NULL;
 	const AvahiPoll *poll;
-	struct timeval at;
 	int status, error;
 
 	if (!cli_only_options(argc, argv, options, usage, &status))
@@ -331,10 +356,9 @@ int peers_main(int argc, char *argv[])
 	error = discovery_start(poll, NULL, &events, &peers, &discovery);
 	if (error)
 		goto out;
-	if (!peers.watch && !poll->timeout_new(poll, loop_after(&at, WAIT_MS), on_time, &peers)) {
-		error = -ENOMEM;
+	error = set_end(&peers, poll);
+	if (error)
 		goto out;
-	}
 	if (!peers.watch)
 		terminal_progress("listening");
 	error = loop_run(peers.loop);

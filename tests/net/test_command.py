@@ -456,3 +456,17 @@ def test_watch_ends_where_nobody_gets_what_it_tells(world):
     station = Station(world.host("attic", lan, policy=REFUSE))
     assert watch.wait(10) == 1 and "cannot write" in watch.stderr, watch.story()
     station.close()
+
+
+def test_watch_ends_with_its_reader_though_nothing_changes(world):
+    desk = world.host("desk", world.lan(), policy=REFUSE)
+    station = Station(desk)
+    reader, writer = os.pipe()
+    script = f"exec basilisk-tap peers --watch >&{writer}"
+    watch = desk.start(["sh", "-c", script], user="mac", pass_fds=(writer,))
+    os.close(writer)
+    assert os.read(reader, 4096).startswith(b"+ b2:")
+    assert watch.running()
+    os.close(reader)
+    assert watch.wait(10) == 0 and not watch.stderr, watch.story()
+    station.close()
