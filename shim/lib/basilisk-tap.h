@@ -149,7 +149,8 @@ BT_API void bt_get_status(const struct bt_device *device, struct bt_status *stat
  * asked for another TAP, it waits for the end of that, as bt_open() does.
  *
  * A program that calls exit() or returns from main() without it says the same goodbye; one that
- * ends by a signal or _exit() says none, and its peers take it for gone after a minute of silence.
+ * ends by a signal or _exit() says none, and its peers take it for gone after a minute of silence
+ * at most.
  */
 BT_API void bt_close(struct bt_device *device);
 
