@@ -7,7 +7,10 @@ a state that an earlier one left, too: what follows from it is then known.
 """
 import os
 
+from disturb import acting
+from helper import parse_reply
 from netstate import difference
+from shares import share_out
 from stand import ATTACH, RELEASE, Stand
 from tracer import At
 
@@ -75,3 +78,98 @@ def check_attach(world, attachment, way=None):
 
 def check_release(world, attachment):
     assert kill_everywhere(world, attachment, RELEASE, detach) > 1
+
+
+class Beside:
+    """Kills of a run that finds something there already; a worker of shares.py.
+
+    attached   an attachment with no TAP left
+    second     another user's guest, who goes on, whatever happens
+    repair     the TAP that the run is about, whose holder goes on
+    """
+
+    def __init__(self, world, attachment, what):
+        self.stand, self.what = Stand(world, attachment), what
+        self.argv = [*ATTACH, "--repair"] if what == "repair" else ATTACH
+        self.known = []
+        self.ends = set()
+
+    def close(self):
+        self.stand.close()
+
+    def begin(self):
+        """Returns the descriptor and the address of the guest who is there."""
+        stand = self.stand
+        end = stand.attach_other() if self.what == "second" else stand.attach()
+        if self.what == "attached":
+            os.close(end.fd)
+            return None, None
+        os.set_blocking(end.fd, False)
+        reply = parse_reply(end.message)
+        stand.prefix = reply.mac[:4]
+        return end.fd, reply.mac
+
+    def finish(self, guest, when):
+        if guest is not None:
+            os.close(guest)
+        self.stand.check_released(when)
+
+    def prepare(self):
+        guest, _ = self.begin()
+        self.stand.user.start(*self.argv)
+        end = self.stand.user.go()
+        assert end.status == 0, end
+        if end.fd is not None:
+            os.close(end.fd)
+        self.finish(guest, "a run that was not killed")
+        return end.calls
+
+    def run(self, index):
+        when = f"{self.what}: killed before call {index}"
+        stand = self.stand
+        guest, mac = self.begin()
+        stand.user.start(*self.argv)
+        at = stand.user.to(index)
+        assert isinstance(at, At), f"{when}: {at}"
+        end = stand.user.kill()
+        if end.fd is not None:
+            os.close(end.fd)
+        try:
+            self.check(guest, mac, when)
+        except Exception as error:
+            raise AssertionError(f"{when}: {error!r}") from error
+        self.finish(guest, when)
+
+    def check(self, guest, mac, when):
+        stand = self.stand
+        state = stand.state()
+        is_new = state not in self.known
+        if is_new:
+            self.known.append(state)
+            stand.check_host_kept(state, when)
+        self.check_guest(guest, mac)
+        if is_new:
+            stand.user.start(*self.argv)
+            end = stand.user.run()
+            assert end.status == 0, end
+            if end.fd is not None:
+                if self.is_heard():
+                    stand.check_guest(end)
+                os.close(end.fd)
+            self.check_guest(guest, mac)
+
+    def is_heard(self):
+        """By host or LAN, or where there is none by another guest, who must not be there yet."""
+        return (self.stand.attachment, self.what) != ("none", "second")
+
+    def check_guest(self, guest, mac):
+        if guest is not None and self.is_heard():
+            self.stand.check_to_and_fro(guest, mac)
+
+
+def check_beside(world, attachment, what):
+    """Before each call with which it acts: what is before is the same as where nothing is there."""
+    share_out(
+        lambda: Beside(world, attachment, what),
+        lambda calls, *_: [(index,) for index in range(acting(calls), len(calls))],
+    )
