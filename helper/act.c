@@ -27,35 +27,25 @@ static int make_plan(struct run *run)
 			   &run->outcome);
 }
 
-/* Whoever is at work so that nobody can know what will stand when he is done, or NULL. */
-static const char *find_at_work(const struct taps *taps, bool asked)
-{
-	const struct link *link;
-
-	for (size_t i = 0; asked && (link = taps_each(taps, i)); i++)
-		if (hub_noted(link->alias, " attach=") == ATTACH_NO)
-			return link->name;
-	return taps->releasing ? TAPS_RELEASE : NULL;
-}
-
 /*
- * Until @taps has nobody of that kind: a moment, for who is stopped is none that others wait for.
+ * Until no release is under way: a moment, for one that is stopped is none that others wait for.
  * #syscall ppoll
  */
-static int await_others(struct run *run, struct taps *taps)
+static int await_release(struct run *run, struct taps *taps)
 {
 	const struct timespec moment = { .tv_nsec = MOMENT_NS };
-	const char *name;
 
-	for (int n = 0; (name = find_at_work(taps, run->request.br[0])) && n < MOMENTS; n++) {
+	for (int moments = 0; taps->releasing && moments < MOMENTS; moments++) {
 		ppoll(NULL, 0, &moment, NULL);
 		if (outcome_set_errno(&run->outcome, taps_list(&run->route, run->host, taps),
 				      "listing TAPs"))
 			return -1;
 	}
-	return name ? outcome_set(&run->outcome, OUTCOME_SYSTEM,
-				  "another run of the helper has not ended: it holds %s", name) :
-		      0;
+	return taps->releasing ? outcome_set(&run->outcome, OUTCOME_SYSTEM,
+					     "another run of the helper has not ended: it holds "
+					     "%s",
+					     TAPS_RELEASE) :
+				 0;
 }
 
 /* From the TAP to the NIC, the NIC last. */
@@ -122,29 +112,36 @@ static int connect_and_check(struct run *run, struct hub *hub)
 			   "the attachment of %s changed while it was made", run->tap.name);
 }
 
-/* The TAP, down; and in @taps all that there are besides, of before it was there or after. */
+/* Notes what is to be done where others look for it; and then, in @taps, all that there are. */
+static int note(struct run *run, struct taps *taps, const struct link *repair)
+{
+	const int index = repair->index ? repair->index : run->tap.index;
+	int err = tap_note(&run->route, index, &run->tap, &run->caller, &run->plan);
+
+	if (!err)
+		err = taps_list(&run->route, run->host, taps);
+	return outcome_set_errno(&run->outcome, err, "beginning with %s", run->tap.name);
+}
+
+/* The TAP, down, or what shows a repair of it; and in @taps all that there are then. */
 static int show(struct run *run, struct taps *taps, struct link *repair)
 {
-	const bool asked = run->request.br[0], again = run->request.verb == REQUEST_REPAIR;
 	const int slot = run->request.has_slot ? (int)run->request.slot : -1;
 	struct nl *nl = &run->route;
 	struct tap *tap = &run->tap;
 	char name[IFNAME_SIZE + 1];
-	int err = 0;
+	int err;
 
-	if (again ? tap_find(nl, FD_TUN, run->host, &run->caller, slot, tap, &run->outcome) :
-		    tap_create(nl, FD_TUN, run->host, &run->caller, slot, &run->policy, tap, taps,
-			       &run->outcome))
+	if (run->request.verb == REQUEST_ATTACH)
+		return tap_create(nl, FD_TUN, run->host, &run->caller, slot, &run->policy, tap,
+				  taps, &run->outcome);
+	if (tap_find(nl, FD_TUN, run->host, &run->caller, slot, tap, &run->outcome))
 		return -1;
 	snprintf(name, sizeof(name), "%s" TAPS_REPAIR, tap->name);
-	if (again)
-		err = tap_hold(nl, FD_TUN, name, repair);
-	if (!err && asked)
-		err = tap_note(nl, again ? repair->index : tap->index, tap, &run->caller,
-			       &run->plan);
-	if (!err && (asked || again))
+	err = tap_hold(nl, FD_TUN, name, repair);
+	if (!err)
 		err = taps_list(nl, run->host, taps);
-	return outcome_set_errno(&run->outcome, err, "beginning with %s", tap->name);
+	return outcome_set_errno(&run->outcome, err, "repairing %s", tap->name);
 }
 
 /*
@@ -157,25 +154,27 @@ static int show(struct run *run, struct taps *taps, struct link *repair)
  *   that sees none may change all: who comes then sees the release, and waits until it has ended,
  *   or been ended, before he looks at anything that it can change. What he then finds half taken
  *   down he makes whole, as he would after a kill.
- * - Two that want different attachments, because one was asked for by name: it is noted what that
- *   is to be before the look. Both may see each other, and be refused; never neither. Of two
- *   plans that nobody asked for, which differ where policy or uplink have changed in between, that
- *   one stands which was connected last, until the next start or repair: to wait for who is
- *   stopped would let anybody keep everyone out.  What was done to the other card is remembered.
+ * - Two that want different attachments, because one was asked for by name: each notes what his is
+ *   to be before he looks. Both may see each other's note, and be refused; never neither. Who has
+ *   not noted it yet will look afterwards, so he is not waited for, and may be stopped for ever. Of
+ *   two plans that nobody asked for, which differ where policy or uplink have changed in between,
+ *   that one stands which was connected last, until the next start or repair: to wait for who is
+ *   stopped would let anybody keep everyone out. What was done to the other card is remembered.
  * - Two releases, two repairs of one TAP: there is one interface of that name.
  */
 static int attach(struct run *run)
 {
 	static struct taps taps;
 	struct link repair = { .index = 0 };
-	const bool asked = run->request.br[0], again = run->request.verb == REQUEST_REPAIR;
+	const bool again = run->request.verb == REQUEST_REPAIR;
 	struct hub hub;
 
-	if (asked && make_plan(run)) /* of which nothing is the release's to change */
+	if (run->request.br[0] && make_plan(run)) /* a bridge that he may not join */
 		return -1;
 	tap_sweep(&run->route, FD_TUN, run->host);
-	if (show(run, &taps, &repair) || await_others(run, &taps) || (!asked && make_plan(run)) ||
-	    hub_find(&run->route, run->host, &hub, &run->outcome) ||
+	/* a plan that was made while a release was under way may be of what has gone */
+	if (show(run, &taps, &repair) || await_release(run, &taps) || make_plan(run) ||
+	    note(run, &taps, &repair) || hub_find(&run->route, run->host, &hub, &run->outcome) ||
 	    hub_check_others(&hub, run->host, &taps, taps.count - !again, &run->plan,
 			     &run->outcome) ||
 	    uplink_check_card(&run->route, &run->policy, hub.attach, hub.uplink, &run->plan,

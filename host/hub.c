@@ -158,7 +158,7 @@ int hub_check_others(const struct hub *hub, uint32_t host, const struct taps *ta
 			"%zu TAPs have MACs of another machine-id or host name than this", others);
 	for (size_t i = 0; (link = taps_each(taps, i)); i++) {
 		noted = hub_noted(link->alias, " attach=");
-		if ((!plan->asked && !hub_noted(link->alias, " asked=")) ||
+		if (noted == ATTACH_NO || (!plan->asked && !hub_noted(link->alias, " asked=")) ||
 		    (noted == plan->attach &&
 		     (int)hub_noted(link->alias, " uplink=") == plan->uplink.index))
 			continue;

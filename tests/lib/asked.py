@@ -100,7 +100,7 @@ def want_both(world, wants, others, repair=False):
     calls = whole_run(desk.first, words)
     close(fd)
     desk.release("the first")
-    # where nobody can know yet what the first will do the other one waits for half a second
+    # each stop where all of it is asked for by name, elsewhere some
     every = 1 if wants in ("br0", "br1") and not repair else 3
     for index in [i for i, call in enumerate(calls) if call.nl_type or call.name == "sendmsg"][::every]:
         what = f"{wants} stopped at {index}, {others} passes"

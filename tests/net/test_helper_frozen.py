@@ -7,10 +7,13 @@ import time
 
 import helper
 from case import limit
-from frozen import (attach_past, close, go_past, release_past, release_past_release,
+from desk import release, two
+from frozen import (TUN, attach_past, close, go_past, release_past, release_past_release,
                     release_past_repair, stand_still, stop_at, whole_run)  # fmt: skip
+from guest import Guest
 from stand import ATTACH, RELEASE, Stand
-from tracer import Tracer
+from tracer import At, Tracer
+from world import ALLOW
 
 ROUTE = 4  # its netlink socket: helper/early.h
 DELTFILTER = 45  # <linux/rtnetlink.h>
@@ -94,6 +97,24 @@ def test_release_that_is_stopped_for_ever_keeps_nobody_out_for_ever(world):
         stand.check_guest(end)
         close(end.fd)
         stand.check_released("a release that did not end by itself")
+
+
+@limit(90)
+def test_start_that_is_stopped_when_it_has_a_tap_keeps_nobody_from_a_bridge(world):
+    """What it will do it has told nobody; but before it does anything it will look who has."""
+    machine, desk = two(world, policy=ALLOW + "join br0\n")
+    desk.ip("link add br0 type bridge", "link set br0 up")
+    with Tracer(desk, "lisa") as tracer:
+        tracer.start(*ATTACH)
+        assert isinstance(tracer.until("ioctl", TUN), At)
+        assert isinstance(tracer.until("sendto", ROUTE), At)
+        assert len(helper.taps(desk)) == 1
+        guest = Guest(desk, br="br0")
+        assert guest.reply.attach == "join", guest.reply
+        end = tracer.go()
+        assert helper.NAMES[end.status] == "other-attachment" and end.fd is None, end
+        guest.close()
+    release(desk)
 
 
 def calls_to_undo(calls):
