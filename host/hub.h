@@ -19,8 +19,8 @@
 
 /*
  * What was done to the NIC because it was not so before, and to bthub once for all. Each is
- * remembered by a filter on bthub that does nothing, its preference being the number, its handle the
- * NIC: set without what else is noted being read and written again, and by whoever was stopped
+ * remembered by a filter on bthub that does nothing, its preference being the number, its handle
+ * the NIC: set without what else is noted being read and written again, and by whoever was stopped
  * while another has connected bthub to another NIC.
  */
 enum {

@@ -74,10 +74,12 @@ static bool has_time(struct guard *guard)
 
 static void take_out(struct guard *guard, int fd)
 {
+	uint8_t nothing;
+
 	if (!guard->said)
 		log_say(LOG_DEBUG, "too much multicast DNS: not all of it is looked at");
 	guard->said = true;
-	for (int i = 0; i < BATCH && recv(fd, NULL, 0, MSG_DONTWAIT) >= 0; i++)
+	for (int i = 0; i < BATCH && recv(fd, &nothing, 0, MSG_DONTWAIT) >= 0; i++)
 		;
 }
 

@@ -83,8 +83,8 @@ static inline ssize_t tunnel_receive_connected(int fd, void *buffer, size_t size
 }
 
 /*
- * How many datagrams for @fd the kernel has dropped since it was opened, modulo 2^32: no room in the
- * queue, for most. 0 for what is no socket.
+ * How many datagrams for @fd the kernel has dropped since it was opened, modulo 2^32: no room in
+ * the queue, for most. 0 for what is no socket.
  */
 uint32_t tunnel_not_read(int fd);
 
