@@ -74,19 +74,20 @@ static int build(struct nl *nl, uint32_t host, const struct plan *plan, bool ser
 	 * btlan wears its address, so that the kernel takes what is sent to the host for its own */
 	struct mac lan = mac_of_tap(mac_make(host, 0, 0));
 	struct tc_filters filters;
-	int err = 0;
+	int err = 0, there;
 
 	if (plan->attach == ATTACH_PATCH || plan->attach == ATTACH_HOST)
 		lan = plan->uplink.mac;
 	if (hub->attach != ATTACH_NO && (hub->attach != plan->attach ||
 					 hub->uplink != plan->uplink.index || hub->host != host)) {
-		err = hub_has_card(nl, hub);
-		if (err > 0)
+		err = there = hub_has_card(nl, hub);
+		if (there > 0)
 			err = patch_port_disconnect(nl, hub);
 		/* an empty clsact stays, rather than that a stranger could keep everyone off */
 		if (!err || err == -EAGAIN)
-			/* whoever is stopped may still do something to that card */
-			err = forget(nl, hub, HUB_DID_ALL & ~HUB_DID_CLSACT);
+			/* whoever is stopped may still do something to that card, but if it has
+			 * gone, its number may be a stranger's: of him nothing is remembered */
+			err = forget(nl, hub, there ? HUB_DID_ALL & ~HUB_DID_CLSACT : HUB_DID_ALL);
 	}
 	hub->attach = plan->attach;
 	hub->host = host;
