@@ -203,3 +203,13 @@ def first_own(calls):
 def acting(calls):
     """Where the network is first looked at: what is before is the same for all attachments."""
     return next(i for i, call in enumerate(calls) if call.nl_type)
+
+
+def moments(calls):
+    """The calls with which it acts, but for those that read the first of an answer: the kernel has
+    answered when it was asked, so before that is as before the next question."""
+    return [
+        index
+        for index in range(acting(calls), len(calls))
+        if calls[index].name != "recvmsg" or calls[index - 1].name == "recvmsg"
+    ]

@@ -7,7 +7,7 @@ a state that an earlier one left, too: what follows from it is then known.
 """
 import os
 
-from disturb import acting
+from disturb import moments
 from helper import parse_reply
 from netstate import difference
 from shares import share_out
@@ -168,8 +168,8 @@ class Beside:
 
 
 def check_beside(world, attachment, what):
-    """Before each call with which it acts: what is before is the same as where nothing is there."""
+    """At each moment while it acts: what is before is the same as where nothing is there."""
     share_out(
         lambda: Beside(world, attachment, what),
-        lambda calls, *_: [(index,) for index in range(acting(calls), len(calls))],
+        lambda calls, *_: [(index,) for index in moments(calls)],
     )
