@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The helper, stopped between any two of its calls while others go on: another user's helper, or
+"""The helper, stopped at any moment while others go on: another user's helper, or
 root's --release, runs from beginning to end; then the first one goes on, or is killed.  Whoever is
 told of a TAP has one that works, and in the end one --release leaves the host as it was.
 """
 import os
 
 import helper
+from disturb import moments
 from stand import ATTACH, RELEASE, Stand
 from tracer import At, Tracer
 
@@ -24,13 +25,8 @@ def whole_run(tracer, argv):
     return end.calls
 
 
-def acting(calls):
-    """The numbers of those with which it acts, the last one included."""
-    return range(next(i for i, call in enumerate(calls) if call.nl_type), len(calls))
-
-
-def acting_calls(tracer, argv):
-    return acting(whole_run(tracer, argv))
+def moments_of(tracer, argv):
+    return moments(whole_run(tracer, argv))
 
 
 def stop_at(tracer, index, argv):
@@ -60,7 +56,7 @@ def close(*descriptors):
 def go_past(world, attachment, way=None):
     """One stops before each call in turn, another passes it, the first goes on."""
     with Stand(world, attachment, way) as stand, stand.tracer("lisa") as lisa:
-        for index in acting_calls(stand.user, stand.argv):
+        for index in moments_of(stand.user, stand.argv):
             what = f"stopped at {index}"
             stand.check_released("the one before")
             stop_at(stand.user, index, stand.argv)
@@ -80,7 +76,7 @@ def release_past(world, attachment):
     """A --release from beginning to end while an attach is stopped before each call in turn."""
     with Stand(world, attachment) as stand:
         ways = set()
-        for index in acting_calls(stand.user, ATTACH):
+        for index in moments_of(stand.user, ATTACH):
             what = f"stopped at {index}"
             stop_at(stand.user, index, ATTACH)
             stand.root.start(*RELEASE)
@@ -102,7 +98,7 @@ def release_past_repair(world, attachment):
         calls = whole_run(stand.user, REPAIR)
         close(held)
         ways = set()
-        for index in acting(calls):
+        for index in moments(calls):
             what = f"repair stopped at {index}"
             held = stand.attach().fd
             stop_at(stand.user, index, REPAIR)
@@ -138,7 +134,7 @@ def attach_past(world, attachment, then):
         calls = whole_run(stand.root, RELEASE)
         # when others see it it finds its own number, and lists the TAPs
         looks = [i for i, call in enumerate(calls) if call.nl_type and i >= holds(calls)][1]
-        for index in acting(calls):
+        for index in moments(calls):
             what = f"release stopped at {index}, then {then}"
             close(stand.attach().fd)
             stop_at(stand.root, index, RELEASE)
@@ -165,7 +161,7 @@ def release_past_release(world, attachment):
     with Stand(world, attachment) as stand, Tracer(stand.desk, user=None) as other:
         close(stand.attach().fd)
         calls = whole_run(stand.root, RELEASE)
-        for index in acting(calls):
+        for index in moments(calls):
             what = f"release stopped at {index}"
             close(stand.attach().fd)
             stop_at(stand.root, index, RELEASE)
@@ -187,7 +183,7 @@ def stand_still(world, attachment, argv, prepare, way=None):
         stand.check_guest(other)
         mac = stand.mac_of("lisa", 1)
         own = prepare(stand)
-        for index in acting_calls(stand.user, argv):
+        for index in moments_of(stand.user, argv):
             try:
                 stop_at(stand.user, index, argv)
                 stand.probe()
