@@ -116,8 +116,8 @@ size_t status_text(struct bt_device *d, char *text)
 	    d->said.uplink, d->said.reason, d->said.discovery, peers_present(&d->peers));
 	add_counters(&t, d);
 	pthread_mutex_unlock(&d->lock);
-	/* one by one, for the guest's write() may be waiting for the lock; nobody but this thread adds
-	 * or removes peers */
+	/* one by one, for the guest's write() may be waiting for the lock; this thread alone adds
+	 * and removes peers */
 	while (n < STATUS_PEERS) {
 		pthread_mutex_lock(&d->lock);
 		p = peers_next(&d->peers, p);
