@@ -35,8 +35,8 @@ STEADY = 15  # seconds without a change, after which an elder knows all there is
 # That an elder may hold more, of what libraries keep however many came and went: libdbus messages
 # to be used again and the buffers of its connection (11 kB were seen); libavahi 160 bytes and more
 # for each name that is remembered still, and 5 kB for each card of whose end the kernel could not
-# tell it, because the process stood still (frozen) and too much else happened. 28 kB were seen of
-# one host after 600 s in which 18 cards came and went.
+# tell it, because the process stood still (frozen) and too much else happened. 17 and 28 kB were
+# seen of two hosts after 600 s in which 18 cards came and went.
 THEIR_BYTES = 65536
 # Of pages that it may have more, each with a byte in use: libavahi has a megabyte and more at a time
 # while all talk at once, and what is left of that lies scattered. 836 were seen.
