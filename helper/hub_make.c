@@ -14,6 +14,8 @@
 #include "patch_port.h"
 #include "wiring.h"
 
+#define CARDS_MAX 64 /* of which a release undoes what is remembered */
+
 /* Notes what it is connected to. 0 or a negative errno. */
 static int note(struct nl *nl, struct hub *hub)
 {
@@ -270,9 +272,9 @@ int hub_release(struct nl *nl, uint32_t host, const struct hub *hub)
 {
 	const int there = hub->index ? hub_has_card(nl, hub) : 0;
 	struct hub card = *hub;
-	int err = there < 0 ? there : 0;
+	int err = there < 0 ? there : 0, cards = 0;
 
-	do { /* this one's, then each stray's */
+	do { /* this one's, then each stray's: what is no memory of ours stays, and may name two */
 		if (!err && (there || card.uplink != hub->uplink))
 			err = patch_port_disconnect(nl, &card);
 		if (!err && hub->index)
@@ -281,7 +283,7 @@ int hub_release(struct nl *nl, uint32_t host, const struct hub *hub)
 		card.attach = ATTACH_PATCH;
 		if (!err && card.uplink)
 			err = hub_read_memory(nl, &card);
-	} while (!err && card.uplink);
+	} while (!err && card.uplink && ++cards < CARDS_MAX);
 	if (!err && hub->index)
 		err = link_delete(nl, hub->index);
 	/* the card may have been away at some moment of it */

@@ -494,6 +494,19 @@ def test_as_many_filters_on_the_hub_as_nobody_counts(world):
         release(desk)
 
 
+def test_foreign_filters_where_our_memory_is_do_not_keep_a_release(world):
+    """Of two cards each in turn seems to be one to which something was done."""
+    machine, desk = two(world)
+    with unchanged(desk):
+        close(ask(desk))
+        for number in (7777, 7778):
+            add = f"tc filter add dev bthub egress pref 3 handle {number} protocol all"
+            done = desk.run([*add.split(), "bpf", "bytecode", "1,6 0 0 0"])
+            assert done.returncode == 0, done
+        release(desk)
+    assert desk.links() == {"lo", "nic"}
+
+
 def test_release_is_given_the_time_that_the_kernel_takes(world):
     """256 leftovers took it 12 s on a busy machine; a run that somebody asked a TAP of has 5 s."""
     machine, desk = two(world)
