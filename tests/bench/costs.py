@@ -7,7 +7,7 @@ import time
 
 import helper
 import pairs
-from growth import private_kilobytes
+from memory import kilobytes
 from proc import wait_until
 from table import quartiles
 from wire import Wire
@@ -59,10 +59,10 @@ def wake_ups(pid):
 def tell_idle(table, watched, seconds):
     before = {name: wake_ups(process.pid) for name, process in watched.items()}
     time.sleep(seconds)
-    kilobytes = {name: private_kilobytes(process.pid) for name, process in watched.items()}
+    private = {name: kilobytes(process.pid) for name, process in watched.items()}
     for name in ("peer to peer", "bridged"):
-        more = kilobytes[name] - kilobytes["no card"]
-        table.row(f"{name}: private memory, kB", more, f"all of the process: {kilobytes[name]}")
+        more = private[name] - private["no card"]
+        table.row(f"{name}: private memory, kB", more, f"all of the process: {private[name]}")
         table.bound(f"{name}: private memory", more, 1024, unit=" kB")
     for name in ("peer to peer", "bridged"):
         times = wake_ups(watched[name].pid) - before[name]

@@ -8,6 +8,7 @@ import time
 
 import helper
 import pairs
+from memory import kilobytes
 from proc import wait_until
 from table import measured
 from world import REFUSE
@@ -106,11 +107,6 @@ def grow_guests(world, table, seconds):
 # ---- emulators on a network
 
 
-def private_kilobytes(pid):
-    with open(f"/proc/{pid}/smaps_rollup") as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
-
-
 def processor_ms(pid):
     spent = 0
     for task in os.listdir(f"/proc/{pid}/task"):
@@ -139,7 +135,7 @@ def crowd(world, program, count):
     lines = wait_until(told, 40, f"{count} to know each other", step=0.05)
     assert all(line[1] == "complete" for line in lines), "not all know all within 30 s"
     spent = max(float(line[2]) for line in lines) - begin
-    memory = [private_kilobytes(p.pid) for p in processes]
+    memory = [kilobytes(p.pid) for p in processes]
     processor = [processor_ms(p.pid) for p in processes]
     for process in processes:
         process.kill()

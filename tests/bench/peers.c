@@ -41,8 +41,8 @@ static long private_bytes(void)
 	char line[128];
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "Private_%*[^:]: %ld", &part) == 1)
-			sum += part;
+		if (sscanf(line, "Anonymous: %ld", &part) == 1)
+			sum = part;
 	if (file)
 		fclose(file);
 	return sum * 1024;

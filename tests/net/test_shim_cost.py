@@ -11,6 +11,7 @@ import time
 import avahi
 from avahi import Avahi
 from case import needs
+from memory import kilobytes
 from numbered import frame, number_of
 from observe import neighbour
 from proc import wait_until
@@ -18,12 +19,6 @@ from station import Station
 from world import ALLOW, REFUSE, USERS
 
 MEGABYTE = 1 << 20
-
-
-def private(pid):
-    """Private bytes of the process."""
-    with open(f"/proc/{pid}/smaps_rollup") as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024
 
 
 class Patient:
@@ -35,7 +30,7 @@ class Patient:
         argv = preload.loaded(program, "patient", BASILISK_TAP_LOG="error")
         self.process = host.start(argv, user="mac", name="patient")
         self.process.expect("ready", stream="stdout")
-        self.before = private(self.process.pid)
+        self.before = kilobytes(self.process.pid)
 
     def open(self):
         self.process.signal(10)
@@ -43,7 +38,7 @@ class Patient:
         self.mac = bytes.fromhex(found[1])
 
     def grown(self):
-        return private(self.process.pid) - self.before
+        return (kilobytes(self.process.pid) - self.before) * 1024
 
     def switches(self):
         """How often each of its threads has waited so far: {name: count}."""

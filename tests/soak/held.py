@@ -4,7 +4,7 @@ import functools
 import os
 import subprocess
 
-import measure
+from memory import kilobytes
 from world import BUILD
 
 LIBRARY = "libbasilisk-tap.so.0"
@@ -41,11 +41,11 @@ def read(guest):
 
 def pages(guest):
     """Kilobytes of memory of its own, with and without what its malloc() merely keeps."""
-    everything = measure.kilobytes(guest.process.pid)
+    everything = kilobytes(guest.process.pid)
     guest.say("trim")
     guest.socket.settimeout(20)
     assert guest.socket.recv(100) == b"trimmed"
-    return everything, measure.kilobytes(guest.process.pid)
+    return everything, kilobytes(guest.process.pid)
 
 
 def owner(callers):

@@ -12,12 +12,6 @@ def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
-def kilobytes(pid):
-    """Memory of the process's own, in use; not what it shares with files."""
-    with open(f"/proc/{pid}/status") as file:
-        return int(re.search(r"^RssAnon:\s+(\d+) kB", file.read(), re.MULTILINE)[1])
-
-
 def sockets(host):
     """{kind: how many} of the host's network namespace."""
 
