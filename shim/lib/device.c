@@ -21,6 +21,7 @@
 #include "log.h"
 #include "process.h"
 #include "raw.h"
+#include "socket_drops.h"
 #include "standard.h"
 
 int bt_is_ours(const char *ether)
@@ -77,8 +78,8 @@ uint64_t device_drops(const struct bt_device *d, enum drop reason)
 	uint64_t dropped = d->counters.drop[reason];
 
 	if (reason == DROP_NOT_READ)
-		dropped += (uint64_t)tunnel_not_read(d->tunnel.data) +
-			   tunnel_not_read(d->tunnel.control) + tunnel_not_read(d->fast.fd);
+		dropped += (uint64_t)socket_drops(d->tunnel.data) +
+			   socket_drops(d->tunnel.control) + socket_drops(d->fast.fd);
 	return dropped;
 }
 

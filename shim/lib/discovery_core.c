@@ -9,7 +9,7 @@
  *
  * Avahi reckons in wall time: when the clock is set, or the machine was asleep, what it has heard
  * seems fresh or dead without being so, and it waits for up to an hour before it asks again. The
- * stack is then replaced by a new one.
+ * stack is then replaced by a new one; and also where it has missed what became of the cards.
  */
 #include "discovery_driver.h"
 
@@ -108,6 +108,36 @@ static void server_free(struct core *c)
 	c->guard = NULL;
 }
 
+static void free_groups(struct core *c)
+{
+	while (c->groups) {
+		struct group *g = c->groups;
+
+		c->groups = g->next;
+		free(g);
+	}
+}
+
+static void begin_anew(struct core *c, const char *why)
+{
+	if (!c->server)
+		return;
+	server_free(c);
+	free_groups(c);
+	c->events->down(c->user, why);
+	loop_set_timeout(c->poll, c->timer, 0);
+}
+
+static void on_jump(void *user)
+{
+	begin_anew(user, "the clock was set, or this machine was asleep");
+}
+
+static void on_misled(void *user)
+{
+	begin_anew(user, "more network cards came and went than the kernel could tell of");
+}
+
 static AvahiServer *server_new(struct core *c, int *error)
 {
 	AvahiServerConfig config;
@@ -115,7 +145,7 @@ static AvahiServer *server_new(struct core *c, int *error)
 	AvahiServer *server;
 
 	*error = AVAHI_ERR_NO_MEMORY;
-	if (guard_new(c->poll, &c->guard) < 0)
+	if (guard_new(c->poll, on_misled, c, &c->guard) < 0)
 		return NULL;
 	c->lib.avahi_server_config_init(&config);
 	/* Not announced, but it must have one. */
@@ -218,16 +248,6 @@ static void on_addresses(void *user, int interface, const struct own_address *ad
 	c->lib.avahi_s_entry_group_commit(g->group);
 }
 
-static void free_groups(struct core *c)
-{
-	while (c->groups) {
-		struct group *g = c->groups;
-
-		c->groups = g->next;
-		free(g);
-	}
-}
-
 static void on_timer(AvahiTimeout *timer, void *user)
 {
 	struct core *c = user;
@@ -245,18 +265,6 @@ static void on_timer(AvahiTimeout *timer, void *user)
 	if (*c->host)
 		addresses_again(c->addresses);
 	c->events->up(c->user);
-}
-
-static void on_jump(void *user)
-{
-	struct core *c = user;
-
-	if (!c->server)
-		return;
-	server_free(c);
-	free_groups(c);
-	c->events->down(c->user, "the clock was set, or this machine was asleep");
-	loop_set_timeout(c->poll, c->timer, 0);
 }
 
 static void on_record(AvahiSRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,

@@ -7,6 +7,10 @@
  * Avahi compares each record with all that it has heard in the last 0.7 s: 400 datagrams a second
  * kept a processor busy. So the time that it takes is measured, and what goes beyond its share is
  * taken out unseen, as if the network had lost it.
+ *
+ * Avahi keeps a list of the cards by what rtnetlink tells, and goes on with it where the kernel had
+ * no room to tell all: one that came meanwhile is never used, and one that went is kept. recv()
+ * says so to Avahi alone, so the kernel's count of what was lost is looked at.
  */
 #include "discovery_guard.h"
 
@@ -19,6 +23,7 @@
 
 #include "log.h"
 #include "records.h"
+#include "socket_drops.h"
 
 #define DATAGRAM_MAX 9000 /* bytes, RFC 6762, 17 */
 #define BATCH	     64	  /* taken out unseen before others have their turn */
@@ -32,24 +37,27 @@ struct guarded {
 	AvahiWatchCallback on_watch;
 	AvahiTimeoutCallback on_timeout;
 	void *user;
+	uint32_t lost; /* messages, of a netlink socket */
 };
 
 struct guard {
 	AvahiPoll api;
 	const AvahiPoll *poll;
+	void (*misled)(void *user);
+	void *user;
 	struct guarded *first;
 	int64_t left; /* processor time that Avahi may take now, nanoseconds */
 	int64_t filled;
 	bool said; /* that there was none left */
 };
 
-static bool is_from_network(int fd)
+static int domain_of(int fd)
 {
-	int domain = 0;
+	int domain = AF_UNSPEC;
 	socklen_t size = sizeof(domain);
 
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-	       (domain == AF_INET || domain == AF_INET6);
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	return domain;
 }
 
 static int64_t now(clockid_t clock)
@@ -110,6 +118,20 @@ static void on_datagram(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *
 		pass_on(g, watch, fd, event);
 }
 
+static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
+{
+	struct guarded *g = user;
+	struct guard *guard = g->guard;
+	uint32_t lost;
+
+	g->on_watch(watch, fd, event, g->user);
+	lost = socket_drops(fd);
+	if (lost == g->lost)
+		return;
+	g->lost = lost;
+	guard->misled(guard->user); /* and may free both */
+}
+
 static void on_time(AvahiTimeout *timeout, void *user)
 {
 	const struct guarded *g = user;
@@ -135,15 +157,17 @@ static AvahiWatch *watch_new(const AvahiPoll *api, int fd, AvahiWatchEvent event
 			     AvahiWatchCallback callback, void *user)
 {
 	struct guard *guard = api->userdata;
+	const int domain = domain_of(fd);
 	struct guarded *g;
 
-	if (!is_from_network(fd))
+	if (domain != AF_INET && domain != AF_INET6 && domain != AF_NETLINK)
 		return guard->poll->watch_new(guard->poll, fd, event, callback, user);
 	g = guarded_new(guard, user);
 	if (!g)
 		return NULL;
 	g->on_watch = callback;
-	return guard->poll->watch_new(guard->poll, fd, event, on_datagram, g);
+	return guard->poll->watch_new(guard->poll, fd, event,
+				      domain == AF_NETLINK ? on_netlink : on_datagram, g);
 }
 
 static AvahiTimeout *timeout_new(const AvahiPoll *api, const struct timeval *at,
@@ -158,7 +182,7 @@ static AvahiTimeout *timeout_new(const AvahiPoll *api, const struct timeval *at,
 	return guard->poll->timeout_new(guard->poll, at, on_time, g);
 }
 
-int guard_new(const AvahiPoll *poll, struct guard **guard)
+int guard_new(const AvahiPoll *poll, void (*misled)(void *user), void *user, struct guard **guard)
 {
 	struct guard *g = calloc(1, sizeof(*g));
 
@@ -167,6 +191,8 @@ int guard_new(const AvahiPoll *poll, struct guard **guard)
 	g->left = BURST;
 	g->filled = now(CLOCK_MONOTONIC);
 	g->poll = poll;
+	g->misled = misled;
+	g->user = user;
 	g->api = *poll;
 	g->api.userdata = g;
 	g->api.watch_new = watch_new;

@@ -6,6 +6,8 @@
  * larger. And it shows no more than Avahi has time for: a share of one processor, and what it has
  * not used of that in the seconds before.
  *
+ * And it tells when Avahi has missed what became of the cards.
+ *
  * Belongs to the thread of the loop.
  */
 #ifndef BASILISK_TAP_SHIM_DISCOVERY_GUARD_H
@@ -18,8 +20,10 @@
 
 struct guard;
 
-/* Guards what is watched by way of guard_poll(). 0 and *@guard, owned by the caller; or -ENOMEM. */
-int guard_new(const AvahiPoll *poll, struct guard **guard);
+/* Guards what is watched by way of guard_poll(). @misled is called where the stack had better be
+ * replaced by a new one, and may call guard_free(). 0 and *@guard, owned by the caller; or -ENOMEM.
+ */
+int guard_new(const AvahiPoll *poll, void (*misled)(void *user), void *user, struct guard **guard);
 
 /* Valid as long as the guard. */
 const AvahiPoll *guard_poll(struct guard *guard);

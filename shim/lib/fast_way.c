@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "log.h"
+#include "socket_drops.h"
 
 #define CHECK_MS 2000
 #define LOOK_MS	 10 /* whether all wait for it, */
@@ -38,7 +39,7 @@ void fast_way_close(struct bt_device *device)
 	pthread_mutex_unlock(&device->lock);
 	way->next.port = 0;
 	wait_remove(&device->wait, SOURCE_FAST);
-	device->counters.drop[DROP_NOT_READ] += tunnel_not_read(way->fd);
+	device->counters.drop[DROP_NOT_READ] += socket_drops(way->fd);
 	/*
 	 * The number must not become something else while a thread may be about to use it, so it
 	 * becomes one more for a descriptor that is there, even if the process has none left, and

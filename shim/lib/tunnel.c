@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/sock_diag.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -209,15 +208,6 @@ ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *
 	if (n >= 0)
 		from_kernel(&any, from);
 	return n;
-}
-
-uint32_t tunnel_not_read(int fd)
-{
-	uint32_t about[SK_MEMINFO_VARS] = { 0 };
-	socklen_t size = sizeof(about);
-
-	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, about, &size) < 0 ? 0 :
-									  about[SK_MEMINFO_DROPS];
 }
 
 int tunnel_send(const struct tunnel *tunnel, const struct tunnel_target *to, const void *frame,

@@ -82,12 +82,6 @@ static inline ssize_t tunnel_receive_connected(int fd, void *buffer, size_t size
 	return tunnel_received(n, size);
 }
 
-/*
- * How many datagrams for @fd the kernel has dropped since it was opened, modulo 2^32: no room in
- * the queue, for most. 0 for what is no socket.
- */
-uint32_t tunnel_not_read(int fd);
-
 /* Sends one frame by a connected socket. 0 or a negative errno. */
 static inline int tunnel_send_connected(int fd, const void *frame, size_t len)
 {

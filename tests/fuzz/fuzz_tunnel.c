@@ -190,12 +190,6 @@ void tunnel_close(struct tunnel *tunnel)
 	(void)tunnel;
 }
 
-uint32_t tunnel_not_read(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
 int tunnel_open(struct tunnel *tunnel, uint16_t port)
 {
 	(void)tunnel;

@@ -109,6 +109,20 @@ def test_network_that_comes_later_is_used(world):
     check_all_pairs(stations)
 
 
+def test_network_that_came_while_too_much_happened_is_used(world):
+    """The kernel tells a program that stands still no more changes than it has room for, and then
+    Avahi's idea of the cards would be wrong for good."""
+    attic = world.host("attic", world.lan(), policy=REFUSE)
+    lan = world.lan()
+    stations = [Station(attic), Station(world.host("cellar", lan, policy=REFUSE))]
+    stations[0].process.stop()
+    attic.ip(*["link add passing type bridge", "link del passing"] * 200)
+    attic.plug(lan, card="nic1", default_route=False)
+    stations[0].process.go_on()
+    await_all_know_all(stations, 10)
+    check_all_pairs(stations)
+
+
 def attempts(stations):
     """A function that sends a frame each way between the two; True once both arrive."""
     numbers = itertools.count(1000)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test_discovery_core.c: what the driver with a stack of its own keeps of interfaces that go, and
- * that it begins anew when the clock jumps.
- * Libavahi, and who watches addresses and the clock, are stand-ins: here they say what has changed,
- * and count what they are asked to keep.
+ * that it begins anew when the clock jumps, or the stack is wrong about the cards.
+ * Libavahi, its guard, and who watches addresses and the clock, are stand-ins: here they say what
+ * has changed, and count what they are asked to keep.
  */
 #include <avahi-core/core.h>
 #include <avahi-core/lookup.h>
@@ -39,6 +39,9 @@ static struct {
 	bool server;
 	void (*jumped)(void *user);
 	void *clock;
+	void (*misled)(void *user);
+	void *guard;
+	const char *why;
 	unsigned int servers, freed, ups, downs, again; /* how often */
 } t;
 
@@ -188,9 +191,11 @@ int load_functions(const char *file, const char *const names[], size_t n, void *
 
 /* ---- who watches ---- */
 
-int guard_new(const AvahiPoll *poll, struct guard **guard)
+int guard_new(const AvahiPoll *poll, void (*misled)(void *user), void *user, struct guard **guard)
 {
 	(void)poll;
+	t.misled = misled;
+	t.guard = user;
 	*guard = NULL;
 	return 0;
 }
@@ -254,7 +259,7 @@ static void up(void *user)
 static void down(void *user, const char *why)
 {
 	(void)user;
-	ck_assert_str_eq(why, "the clock was set, or this machine was asleep");
+	t.why = why;
 	t.downs++;
 }
 
@@ -325,16 +330,16 @@ START_TEST(test_nothing_is_kept_of_an_interface_that_went)
 }
 END_TEST
 
-/* What it has heard would seem fresh, or dead, and it would not ask for up to an hour. */
-START_TEST(test_clock_that_jumps_means_a_new_stack)
+static void check_new_stack(void (*needed)(void *user), void *user, const char *why)
 {
 	tell(2, 1);
-	t.jumped(t.clock);
+	needed(user);
+	ck_assert_str_eq(t.why, why);
 	ck_assert_uint_eq(t.freed, 1);
 	ck_assert_uint_eq(t.downs, 1);
 	tell(3, 1); /* there is no stack at present that could have it */
 	ck_assert_uint_eq(groups(), 0);
-	t.jumped(t.clock);
+	needed(user);
 	ck_assert_uint_eq(t.downs, 1);
 	ck_assert_int_eq(loop_run(t.loop), 0);
 	ck_assert_uint_eq(t.servers, 2);
@@ -343,6 +348,20 @@ START_TEST(test_clock_that_jumps_means_a_new_stack)
 	tell(2, 1);
 	tell(3, 1);
 	ck_assert_uint_eq(groups(), 2);
+}
+
+/* What it has heard would seem fresh, or dead, and it would not ask for up to an hour. */
+START_TEST(test_clock_that_jumps_means_a_new_stack)
+{
+	check_new_stack(t.jumped, t.clock, "the clock was set, or this machine was asleep");
+}
+END_TEST
+
+/* It would never use a card that it was not told of. */
+START_TEST(test_stack_that_is_wrong_about_the_cards_is_replaced)
+{
+	check_new_stack(t.misled, t.guard,
+			"more network cards came and went than the kernel could tell of");
 }
 END_TEST
 
@@ -355,6 +374,7 @@ int main(void)
 	tcase_add_test(tcase, test_address_records_are_changed_together);
 	tcase_add_test(tcase, test_nothing_is_kept_of_an_interface_that_went);
 	tcase_add_test(tcase, test_clock_that_jumps_means_a_new_stack);
+	tcase_add_test(tcase, test_stack_that_is_wrong_about_the_cards_is_replaced);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

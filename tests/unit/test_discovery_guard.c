@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_discovery_guard.c: how much of what comes by the network Avahi is shown. The loop, the
- * clocks, the socket's queue and Avahi, which takes its time, are stand-ins: a machine that is busy
- * cannot be told how long something takes.
+ * test_discovery_guard.c: how much of what comes by the network Avahi is shown, and that what it
+ * has missed of the cards is told. The loop, the clocks, the sockets' queues and Avahi, which takes
+ * its time, are stand-ins: a machine that is busy cannot be told how long something takes.
  */
 #include <check.h>
 #include <errno.h>
@@ -12,16 +12,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "socket_drops.h"
 #include "suite.h"
 
 static int clock_of_test(clockid_t clock, struct timespec *ts);
 static ssize_t queue_of_test(int fd, void *buffer, size_t size, int flags);
+static uint32_t drops_of_test(int fd);
 
 #define clock_gettime clock_of_test
 #define recv	      queue_of_test
-#include "discovery_guard.c" /* NOLINT(bugprone-suspicious-include): with these two */
+#define socket_drops  drops_of_test
+#include "discovery_guard.c" /* NOLINT(bugprone-suspicious-include): with these three */
 #undef clock_gettime
 #undef recv
+#undef socket_drops
 
 enum { HEAD = 12 }; /* bytes of a message without a question or record */
 
@@ -31,6 +35,8 @@ static struct {
 	double wall, cpu; /* seconds */
 	double cost;	  /* of what Avahi does when it is called */
 	unsigned int queued, seen;
+	uint32_t drops;
+	unsigned int misled, told; /* how often; messages of rtnetlink's */
 	AvahiWatchCallback on_watch;
 	AvahiTimeoutCallback on_timeout;
 	void *watch, *timeout; /* what they are called with */
@@ -59,6 +65,12 @@ static ssize_t queue_of_test(int fd, void *buffer, size_t size, int flags)
 	return HEAD;
 }
 
+static uint32_t drops_of_test(int fd)
+{
+	ck_assert_int_eq(fd, t.fd);
+	return t.drops;
+}
+
 static void work(void)
 {
 	t.cpu += t.cost;
@@ -73,6 +85,24 @@ static void avahi_reads(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *
 	ck_assert_int_eq(queue_of_test(fd, NULL, 0, 0), HEAD);
 	t.seen++;
 	work();
+}
+
+static void avahi_hears_of_cards(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
+{
+	(void)watch;
+	(void)event;
+	ck_assert_int_eq(fd, t.fd);
+	ck_assert_ptr_eq(user, &t);
+	t.told++;
+}
+
+/* As the stack's owner does, who makes a new one later. */
+static void be_misled(void *user)
+{
+	ck_assert_ptr_eq(user, &t);
+	t.misled++;
+	guard_free(t.guard);
+	t.guard = NULL;
 }
 
 static void avahi_is_called(AvahiTimeout *timeout, void *user)
@@ -112,7 +142,7 @@ static void setup(void)
 	t.wall = 1000;
 	t.fd = socket(AF_INET, SOCK_DGRAM, 0);
 	ck_assert_int_ge(t.fd, 0);
-	ck_assert_int_eq(guard_new(&loop, &t.guard), 0);
+	ck_assert_int_eq(guard_new(&loop, be_misled, &t, &t.guard), 0);
 	poll = guard_poll(t.guard);
 	poll->watch_new(poll, t.fd, AVAHI_WATCH_IN, avahi_reads, &t);
 	poll->timeout_new(poll, NULL, avahi_is_called, &t);
@@ -198,6 +228,26 @@ START_TEST(test_many_are_taken_out_at_once_but_not_for_ever)
 }
 END_TEST
 
+START_TEST(test_what_is_missed_of_the_cards_is_told)
+{
+	const AvahiPoll *poll = guard_poll(t.guard);
+
+	close(t.fd);
+	t.fd = socket(AF_NETLINK, SOCK_RAW, 0);
+	ck_assert_int_ge(t.fd, 0);
+	poll->watch_new(poll, t.fd, AVAHI_WATCH_IN, avahi_hears_of_cards, &t);
+	for (unsigned int i = 1; i < 100; i++) {
+		t.on_watch((AvahiWatch *)&t, t.fd, AVAHI_WATCH_IN, t.watch);
+		ck_assert_uint_eq(t.told, i);
+	}
+	ck_assert_uint_eq(t.misled, 0);
+	t.drops = 1;
+	t.on_watch((AvahiWatch *)&t, t.fd, AVAHI_WATCH_IN, t.watch);
+	ck_assert_uint_eq(t.told, 100);
+	ck_assert_uint_eq(t.misled, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("discovery_guard");
@@ -210,6 +260,7 @@ int main(void)
 	tcase_add_test(cases, test_share_that_is_used_up_comes_back);
 	tcase_add_test(cases, test_time_that_timeouts_take_counts);
 	tcase_add_test(cases, test_many_are_taken_out_at_once_but_not_for_ever);
+	tcase_add_test(cases, test_what_is_missed_of_the_cards_is_told);
 	suite_add_tcase(suite, cases);
 	return run_suite(suite);
 }

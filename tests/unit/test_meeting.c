@@ -72,12 +72,6 @@ ssize_t tunnel_receive(int fd, void *buffer, size_t size, struct tunnel_target *
 	return -EAGAIN;
 }
 
-uint32_t tunnel_not_read(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
 unsigned int tunnel_send_all(const struct tunnel *tunnel, const struct tunnel_target *to,
 			     unsigned int count, const void *frame, size_t len, int *error)
 {
