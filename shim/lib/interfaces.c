@@ -12,12 +12,12 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bytes.h"
 #include "link_news.h"
+#include "mac.h"
 #include "siphash.h"
 
 #define PREFIXES_MAX 64
@@ -130,28 +130,6 @@ bool interfaces_on_link(const struct interfaces *interfaces, const struct addres
 				      interfaces->prefix[i].bits))
 			return true;
 	return false;
-}
-
-struct interface_look interfaces_look(const char *name)
-{
-	struct interface_look look = { 0 };
-	struct ifreq ifr;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	memset(&ifr, 0, sizeof(ifr));
-	strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
-	if (fd < 0)
-		return look;
-	if (ioctl(fd, SIOCGIFINDEX, &ifr) == 0)
-		look.index = ifr.ifr_ifindex;
-	if (look.index && ioctl(fd, SIOCGIFFLAGS, &ifr) == 0) {
-		look.up = ifr.ifr_flags & IFF_UP;
-		look.running = ifr.ifr_flags & IFF_RUNNING;
-	}
-	if (look.index && ioctl(fd, SIOCGIFHWADDR, &ifr) == 0)
-		memcpy(look.mac.byte, ifr.ifr_hwaddr.sa_data, MAC_LEN);
-	close(fd);
-	return look;
 }
 
 uint64_t interfaces_signature(void)

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 
 #include "address.h"
-#include "mac.h"
 
 struct interfaces;
 
@@ -29,16 +28,6 @@ void interfaces_stop(struct interfaces *interfaces);
 
 /* True where the host reaches @address without a router, or it is the host's own. */
 bool interfaces_on_link(const struct interfaces *interfaces, const struct address *address);
-
-/* What one interface looks like; all zero where there is none. */
-struct interface_look {
-	int index;
-	bool up;      /* by the administrator */
-	bool running; /* has a carrier */
-	struct mac mac;
-};
-
-struct interface_look interfaces_look(const char *name);
 
 /* A number that changes with any interface's index, MAC or state; our TAPs are left out. */
 uint64_t interfaces_signature(void);

@@ -17,7 +17,7 @@
 
 #include "clock.h"
 #include "loop.h"
-#include "standard.h"
+#include "rtnetlink.h"
 
 struct link_news {
 	const AvahiPoll *poll;
@@ -63,10 +63,6 @@ static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 int link_news_start(const AvahiPoll *poll, unsigned int quiet_ms, void (*changed)(void *user),
 		    void *user, struct link_news **news)
 {
-	const struct sockaddr_nl groups = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-	};
 	struct link_news *n = calloc(1, sizeof(*n));
 	int err;
 
@@ -76,13 +72,10 @@ int link_news_start(const AvahiPoll *poll, unsigned int quiet_ms, void (*changed
 				 .changed = changed,
 				 .user = user,
 				 .quiet_ms = quiet_ms };
-	n->netlink = standard_avoid(
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-	if (n->netlink < 0 ||
-	    bind(n->netlink, (const struct sockaddr *)&groups, sizeof(groups)) < 0) {
-		err = -errno;
+	n->netlink = rtnetlink_open(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
+	err = n->netlink;
+	if (err < 0)
 		goto out;
-	}
 	err = -ENOMEM;
 	n->settle = poll->timeout_new(poll, NULL, on_settled, n);
 	if (!n->settle)

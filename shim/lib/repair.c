@@ -14,12 +14,15 @@
 
 #include "attachment.h"
 #include "device.h"
-#include "loop.h"
+#include "filter_news.h"
+#include "interface_look.h"
 #include "interfaces.h"
+#include "loop.h"
 
 #define FIRST_MS  50 /* after a change; then 4 times as long after each failure */
 #define TRIES_MAX 6  /* 50 ms, 0.2, 0.8, 3.2, 12.8, 51.2 s: after that it stays as it is */
 #define HUB	  "bthub"
+#define LAN	  "btlan"
 
 /*
  * The interfaces that the way to the LAN is made of; and all of them while there is no such way,
@@ -29,6 +32,7 @@ struct links {
 	struct interface_look tap;
 	struct interface_look uplink;
 	struct interface_look hub;
+	struct interface_look lan;
 	uint64_t all;
 };
 
@@ -40,31 +44,45 @@ struct repair {
 	AvahiTimeout *timeout;
 	unsigned int tries;
 	struct links links;
+	struct filter_news *filters;
 };
 
-static struct links look_at_links(struct bt_device *d)
+/* 0 and *@links; or a negative errno and nothing. */
+static int look_at_links(struct bt_device *d, struct links *links)
 {
 	bool bridged = attach_is_bridged((enum attach)atomic_load(&d->attach));
 	char tap[IFNAME_SIZE], uplink[IFNAME_SIZE];
+	struct links now;
+	int err;
 
 	pthread_mutex_lock(&d->lock);
 	memcpy(tap, d->said.tap, sizeof(tap));
 	memcpy(uplink, d->said.uplink, sizeof(uplink));
 	pthread_mutex_unlock(&d->lock);
-	return (struct links){ interfaces_look(tap), interfaces_look(uplink), interfaces_look(HUB),
-			       bridged ? 0 : interfaces_signature() };
+	now.all = bridged ? 0 : interfaces_signature();
+	err = interface_look(tap, &now.tap);
+	if (!err)
+		err = interface_look(uplink, &now.uplink);
+	if (!err)
+		err = interface_look(HUB, &now.hub);
+	if (!err)
+		err = interface_look(LAN, &now.lan);
+	if (!err)
+		*links = now;
+	return err;
 }
 
 static bool looks_equal(const struct interface_look *a, const struct interface_look *b)
 {
-	return a->index == b->index && a->up == b->up && a->running == b->running &&
+	return a->index == b->index && a->master == b->master && a->up == b->up &&
+	       a->running == b->running && a->all_multicast == b->all_multicast &&
 	       mac_equal(&a->mac, &b->mac);
 }
 
 static bool links_equal(const struct links *a, const struct links *b)
 {
 	return looks_equal(&a->tap, &b->tap) && looks_equal(&a->uplink, &b->uplink) &&
-	       looks_equal(&a->hub, &b->hub) && a->all == b->all;
+	       looks_equal(&a->hub, &b->hub) && looks_equal(&a->lan, &b->lan) && a->all == b->all;
 }
 
 /* Asks for another TAP. False: a reason that was not told yet is told. */
@@ -95,31 +113,48 @@ static void on_timeout(AvahiTimeout *timeout, void *user)
 	if (atomic_load(&d->tap_alive)) {
 		bool changed = attachment_repair(d);
 
-		r->links = look_at_links(d);
+		look_at_links(d, &r->links);
 		if (changed)
 			r->changed(r->user);
 	} else if (renew(d)) {
-		r->links = look_at_links(d);
+		look_at_links(d, &r->links);
 		r->changed(r->user);
 	} else if (++r->tries < TRIES_MAX) {
 		loop_set_timeout(r->poll, r->timeout, FIRST_MS << 2 * r->tries);
 	}
 }
 
+static bool is_of(const struct links *links, int index)
+{
+	return index == links->tap.index || index == links->uplink.index ||
+	       index == links->hub.index || index == links->lan.index;
+}
+
+static void on_filters_deleted(void *user, int index)
+{
+	struct repair *r = user;
+
+	if (atomic_load(&r->device->tap_alive) && (!index || is_of(&r->links, index)))
+		loop_set_timeout(r->poll, r->timeout, FIRST_MS);
+}
+
 int repair_start(const AvahiPoll *poll, struct bt_device *device, void (*changed)(void *user),
 		 void *user, struct repair **repair)
 {
 	struct repair *r = calloc(1, sizeof(*r));
+	int err = -ENOMEM;
 
 	if (!r)
 		return -ENOMEM;
 	*r = (struct repair){ .poll = poll, .device = device, .changed = changed, .user = user };
 	r->timeout = poll->timeout_new(poll, NULL, on_timeout, r);
-	if (!r->timeout) {
-		free(r);
-		return -ENOMEM;
+	if (r->timeout)
+		err = filter_news_start(poll, on_filters_deleted, r, &r->filters);
+	if (err) {
+		repair_stop(r);
+		return err;
 	}
-	r->links = look_at_links(device);
+	look_at_links(device, &r->links);
 	*repair = r;
 	return 0;
 }
@@ -128,7 +163,9 @@ void repair_stop(struct repair *repair)
 {
 	if (!repair)
 		return;
-	repair->poll->timeout_free(repair->timeout);
+	filter_news_stop(repair->filters);
+	if (repair->timeout)
+		repair->poll->timeout_free(repair->timeout);
 	free(repair);
 }
 
@@ -157,7 +194,11 @@ void repair_links_changed(struct repair *repair)
 	if (!repair || !atomic_load(&repair->device->tap_alive))
 		return;
 	d = repair->device;
-	now = look_at_links(d);
+	if (look_at_links(d, &now) < 0) {
+		/* the helper will see */
+		loop_set_timeout(repair->poll, repair->timeout, FIRST_MS);
+		return;
+	}
 	if (!now.tap.index)
 		device_tap_lost(d); /* nobody may be reading from it just now */
 	else if (!links_equal(&now, &repair->links))

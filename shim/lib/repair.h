@@ -2,7 +2,7 @@
 /*
  * repair.h: mends the device's way to the LAN while the guest uses it: a TAP that has gone is asked
  * for again, and what belongs to a TAP is ensured again when the links that it is made of have
- * changed. Belongs to the control thread.
+ * changed, or filters of theirs were deleted. Belongs to the control thread.
  */
 #ifndef BASILISK_TAP_SHIM_REPAIR_H
 #define BASILISK_TAP_SHIM_REPAIR_H

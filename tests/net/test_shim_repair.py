@@ -69,6 +69,23 @@ def delete_tap(host):
     host.ip(f"link del {tap}")
 
 
+def tc(host, line):
+    done = host.run(["tc", *line.split()])
+    assert done.returncode == 0, (line, done)
+
+
+def change_filters_of(host, device, times):
+    """So often that a program that stands still is not told of what comes then."""
+    line = f"qdisc add dev {device} clsact\nqdisc del dev {device} clsact\n"
+    done = host.run(["sh", "-c", f'for i in $(seq {times}); do printf "{line}"; done | tc -batch -'])
+    assert done.returncode == 0, done
+
+
+def repairs(station):
+    """How often the helper was asked for one."""
+    return station.process.stderr.count("] repair of ")
+
+
 def test_deleted_tap_is_replaced(world):
     desk, wire, station = bridged_station(world)
     check_on_lan(station, wire)
@@ -156,6 +173,57 @@ def test_deleted_hub_is_repaired(world):
     check_on_lan(station, wire)
     desk.ip("link del bthub")
     check_on_lan(station, wire)
+
+
+def test_filters_that_somebody_deletes_are_put_back(world):
+    desk, wire, station = bridged_station(world)
+    check_on_lan(station, wire)
+    (tap,) = taps(desk)
+    for of in ("nic egress", "nic ingress", "btlan ingress", "bthub ingress", f"{tap} ingress"):
+        tc(desk, f"filter del dev {of}")
+        check_on_lan(station, wire)
+    for device in ("nic", "btlan", "bthub", tap):
+        tc(desk, f"qdisc del dev {device} clsact")
+        check_on_lan(station, wire)
+    assert len(lines(station)) == 1, lines(station)
+
+
+def test_each_loss_of_filters_is_mended_once(world):
+    """And those of a card that is not ours are no loss; the helper's own runs neither."""
+    desk = world.host("desk", world.lan())
+    desk.ip("link add other type bridge")
+    tc(desk, "qdisc add dev other clsact")
+    station = Station(desk)
+    for number in range(1, 4):
+        tc(desk, "filter del dev btlan ingress")
+        wait_until(lambda n=number: repairs(station) == n, 2, "the repair")
+        Station(desk, user="guest").close()
+        tc(desk, "qdisc del dev other clsact")
+        tc(desk, "qdisc add dev other clsact")
+        time.sleep(0.5)  # in which one more would come
+    assert repairs(station) == 3
+
+
+def test_filters_that_are_deleted_while_too_much_happens_are_put_back(world):
+    """The kernel tells a program that stands still no more than it has room for."""
+    desk, wire, station = bridged_station(world)
+    desk.ip("link add other type bridge")
+    station.process.stop()
+    change_filters_of(desk, "other", 1000)
+    tc(desk, "filter del dev btlan ingress")
+    station.process.go_on()
+    check_on_lan(station, wire)
+
+
+def test_card_that_is_made_to_hear_less_hears_all_multicast_again(world):
+    desk, _, _ = bridged_station(world)
+
+    def hears_all():
+        return "ALLMULTI" in desk.run(["ip", "-o", "link", "show", "nic"]).stdout
+
+    wait_until(hears_all, 2, "the start")
+    desk.ip("link set nic allmulticast off")
+    wait_until(hears_all, 2, "the repair")
 
 
 def test_links_that_change_while_a_guest_leaves_are_no_matter(world):

@@ -133,6 +133,21 @@ def test_join_bridge_deleted_and_made_again(world):
     unplugged(a, "nic", "join")
 
 
+def taken_out(world, attachment):
+    """Of the bridge, by hand."""
+    a = Attached(world, attachment)
+    a.desk.ip("link set btlan nomaster")
+    a.check(attachment)
+
+
+def test_join_hub_taken_out_of_the_bridge_is_put_back(world):
+    taken_out(world, "join")
+
+
+def test_bridge_hub_taken_out_of_the_bridge_is_put_back(world):
+    taken_out(world, "bridge")
+
+
 def test_join_line_withdrawn_leaves_the_host(world):
     """At the next repair: the LAN is no longer for guests, the tunnel is."""
     a = Attached(world, "join")

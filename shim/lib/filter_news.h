@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * filter_news.h: tells that filters of this host's traffic control were deleted. Belongs to the
+ * thread of the loop. Changes nothing.
+ */
+#ifndef BASILISK_TAP_SHIM_FILTER_NEWS_H
+#define BASILISK_TAP_SHIM_FILTER_NEWS_H
+
+#include <avahi-common/watch.h>
+
+struct filter_news;
+
+/*
+ * Calls @deleted from the loop behind @poll for each filter, and each qdisc, which takes its
+ * filters with it: @index is its interface's, or 0 where it may be any's. 0 and *@news, owned by
+ * the caller; or a negative errno.
+ */
+int filter_news_start(const AvahiPoll *poll, void (*deleted)(void *user, int index), void *user,
+		      struct filter_news **news);
+
+/* NULL is nothing. */
+void filter_news_stop(struct filter_news *news);
+
+#endif
