@@ -194,7 +194,7 @@ void repair_links_changed(struct repair *repair)
 	if (!repair || !atomic_load(&repair->device->tap_alive))
 		return;
 	d = repair->device;
-	if (look_at_links(d, &now) < 0) {
+	if (look_at_links(d, &now)) {
 		/* the helper will see */
 		loop_set_timeout(repair->poll, repair->timeout, FIRST_MS);
 		return;
