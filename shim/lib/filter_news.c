@@ -17,7 +17,7 @@
 
 struct filter_news {
 	const AvahiPoll *poll;
-	void (*deleted)(void *user, int index);
+	filters_deleted deleted;
 	void *user;
 	int netlink;
 	AvahiWatch *watch;
@@ -34,7 +34,7 @@ static void read_message(const struct filter_news *n, const struct nlmsghdr *mes
 		return;
 	/* a block of filters may be shared by many interfaces */
 	index = tc->tcm_ifindex == (int)TCM_IFINDEX_MAGIC_BLOCK ? 0 : tc->tcm_ifindex;
-	n->deleted(n->user, index);
+	n->deleted(n->user, index, message->nlmsg_type == RTM_DELQDISC ? 0 : tc->tcm_handle);
 }
 
 static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
@@ -53,13 +53,13 @@ static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *u
 		if (size > 0)
 			read_message(n, &message.header, (size_t)size);
 		else if (size < 0 && errno == ENOBUFS) /* some were lost */
-			n->deleted(n->user, 0);
+			n->deleted(n->user, 0, 0);
 		else
 			break;
 	}
 }
 
-int filter_news_start(const AvahiPoll *poll, void (*deleted)(void *user, int index), void *user,
+int filter_news_start(const AvahiPoll *poll, filters_deleted deleted, void *user,
 		      struct filter_news **news)
 {
 	struct filter_news *n = calloc(1, sizeof(*n));

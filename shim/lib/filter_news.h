@@ -7,15 +7,21 @@
 #define BASILISK_TAP_SHIM_FILTER_NEWS_H
 
 #include <avahi-common/watch.h>
+#include <stdint.h>
 
 struct filter_news;
 
 /*
- * Calls @deleted from the loop behind @poll for each filter, and each qdisc, which takes its
- * filters with it: @index is its interface's, or 0 where it may be any's. 0 and *@news, owned by
- * the caller; or a negative errno.
+ * What was deleted: the filter with that handle, of the interface with that index. @index 0 may be
+ * any interface; @handle 0 any filter of it.
  */
-int filter_news_start(const AvahiPoll *poll, void (*deleted)(void *user, int index), void *user,
+typedef void (*filters_deleted)(void *user, int index, uint32_t handle);
+
+/*
+ * Calls @deleted from the loop behind @poll for each filter, and each qdisc, which takes its
+ * filters with it. 0 and *@news, owned by the caller; or a negative errno.
+ */
+int filter_news_start(const AvahiPoll *poll, filters_deleted deleted, void *user,
 		      struct filter_news **news);
 
 /* NULL is nothing. */

@@ -124,17 +124,24 @@ static void on_timeout(AvahiTimeout *timeout, void *user)
 	}
 }
 
-static bool is_of(const struct links *links, int index)
+/*
+ * True if this guest's way may have lost filters. On bthub each TAP has some, with its own index as
+ * their handle where all others' is 1, and the next run of the helper deletes those of a TAP that
+ * has gone.
+ */
+static bool are_ours(const struct links *links, int index, uint32_t handle)
 {
-	return index == links->tap.index || index == links->uplink.index ||
+	if (index == links->hub.index && handle > 1 && handle != (uint32_t)links->tap.index)
+		return false;
+	return !index || index == links->tap.index || index == links->uplink.index ||
 	       index == links->hub.index || index == links->lan.index;
 }
 
-static void on_filters_deleted(void *user, int index)
+static void on_filters_deleted(void *user, int index, uint32_t handle)
 {
 	struct repair *r = user;
 
-	if (atomic_load(&r->device->tap_alive) && (!index || is_of(&r->links, index)))
+	if (atomic_load(&r->device->tap_alive) && are_ours(&r->links, index, handle))
 		loop_set_timeout(r->poll, r->timeout, FIRST_MS);
 }
 

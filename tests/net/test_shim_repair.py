@@ -189,7 +189,7 @@ def test_filters_that_somebody_deletes_are_put_back(world):
 
 
 def test_each_loss_of_filters_is_mended_once(world):
-    """And those of a card that is not ours are no loss; the helper's own runs neither."""
+    """And those of a card that is not ours are no loss, nor those of a TAP that has gone."""
     desk = world.host("desk", world.lan())
     desk.ip("link add other type bridge")
     tc(desk, "qdisc add dev other clsact")
@@ -197,7 +197,7 @@ def test_each_loss_of_filters_is_mended_once(world):
     for number in range(1, 4):
         tc(desk, "filter del dev btlan ingress")
         wait_until(lambda n=number: repairs(station) == n, 2, "the repair")
-        Station(desk, user="guest").close()
+        Station(desk).close()
         tc(desk, "qdisc del dev other clsact")
         tc(desk, "qdisc add dev other clsact")
         time.sleep(0.5)  # in which one more would come
