@@ -19,7 +19,8 @@ static const char usage[] =
 	"usage: basilisk-tap status [--json] [--user NAME]\n"
 	"\n"
 	"Tells of each running emulator: how it is connected and why not better, its MAC\n"
-	"address, its peers and how they are reached, frames, and frames dropped by reason.\n"
+	"address, its peers and how they are reached, frames, and by reason what was dropped\n"
+	"of them, and which announcements were ignored.\n"
 	"\n"
 	"  --json       as one JSON object; a number is a number, all else a string\n"
 	"  --user NAME  of that user, by name or number, for root; root otherwise sees all users'\n"
@@ -168,6 +169,7 @@ static void print_text(char *lines[], uid_t uid, bool first)
 	printf("  frames      %s sent; received %s by TAP, %s by tunnel\n", value(lines, "sent"),
 	       value(lines, "from-tap"), value(lines, "from-tunnel"));
 	print_counters(lines, "drop-", "  dropped     ");
+	print_counters(lines, "ignored-", "  ignored     ");
 	for (; *lines; lines++) {
 		if (strncmp(*lines, "peer=", 5) == 0)
 			print_peer(*lines + 5);

@@ -65,14 +65,14 @@ static void forget_claims(struct confirm *c, const struct mac *mac)
 			c->claim[i].at.port = 0;
 }
 
-void confirm_found(struct confirm *c, const struct txt *txt, const struct tunnel_target *at,
+bool confirm_found(struct confirm *c, const struct txt *txt, const struct tunnel_target *at,
 		   uint32_t now)
 {
 	struct peer *peer = peers_find(c->peers, &txt->mac);
 	bool added = false;
 
 	if (mac_equal(&txt->mac, &c->mac) || !address_is_usable(c, &txt->mac, at))
-		return;
+		return true;
 	if (peer) {
 		peer->announced = 1;
 		if (peer_address(peer, &at->address, at->port) >= 0) {
@@ -82,21 +82,21 @@ void confirm_found(struct confirm *c, const struct txt *txt, const struct tunnel
 			}
 			if (peer->silent)
 				confirm_ask_soon(peer, now);
-			return;
+			return true;
 		}
 	}
 	if (peers_at(c->peers, &at->address, at->port) >= PEERS_BY_ADDRESS)
-		return;
+		return false;
 	if (peer && peer_is_proven(peer)) {
 		/* never moved by an announcement: its answer will put the address into the set */
 		remember_claim(c, &txt->mac, at);
 		confirm_hello(c, CONFIRM_TO_ANNOUNCED, &peer->mac, at, now);
-		return;
+		return true;
 	}
 	if (!peer) {
 		peer = peers_add(c->peers, &txt->mac, now);
 		if (!peer)
-			return;
+			return false;
 		added = true;
 		peer->announced = 1;
 		peer->port = at->port;
@@ -104,13 +104,14 @@ void confirm_found(struct confirm *c, const struct txt *txt, const struct tunnel
 	if (peer->port != at->port)
 		peer_forget(c->peers, peer, at->port);
 	if (peer_address_add(peer, &at->address) < 0)
-		return;
+		return false;
 	peer->attach = txt->attach;
 	peer->heard = now;
 	confirm_ask_soon(peer, now);
 	confirm_choose_sending(c, peer);
 	if (added)
 		c->calls.news(c->user, CONFIRM_FOUND, peer);
+	return true;
 }
 
 void confirm_lost(struct confirm *c, const struct mac *mac, uint32_t now)

@@ -86,8 +86,8 @@ void confirm_init(struct confirm *confirm, struct peers *peers, const struct mac
 		  enum attach attach, const struct siphash_key *key,
 		  const struct confirm_calls *calls, void *user, uint32_t now);
 
-/* The discovery has found @txt at @at. */
-void confirm_found(struct confirm *confirm, const struct txt *txt, const struct tunnel_target *at,
+/* The discovery has found @txt at @at. False where there is no room for it (peers.h). */
+bool confirm_found(struct confirm *confirm, const struct txt *txt, const struct tunnel_target *at,
 		   uint32_t now);
 
 /* The discovery has lost @mac. */

@@ -123,6 +123,8 @@ static void start_discovery(struct control_thread *t)
 			"no peers will be found: the discovery does not start (%s): start the "
 			"emulator again",
 			strerrordesc_np(-err));
+	else
+		status_tell_counts(t->status, discovery_counts(t->discovery));
 }
 
 /* ---- mending ---- */

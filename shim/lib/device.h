@@ -61,7 +61,7 @@ struct counters {
  * work for the frame before may have emptied: one that is only read, and one for each direction, as
  * the emulator has a thread for each.
  */
-struct bt_device {
+struct bt_device { /* NOLINT(clang-analyzer-optin.performance.Padding): of lines, wanted */
 	/* a page that reads as zero in a child after fork */
 	alignas(CACHE_LINE) volatile uint8_t *owner;
 	struct mac mac;
@@ -95,6 +95,7 @@ struct bt_device {
 
 	struct counters counters;
 	_Atomic uint32_t notice_next;	   /* no notice about strangers before this time */
+	_Atomic uint32_t ignored;	   /* announcements that the peers had no room for */
 	_Atomic uint64_t unproven_allowed; /* time and number: see send.c */
 
 	struct control_thread *control;

@@ -42,6 +42,7 @@ struct discovery {
 	struct role *role;
 	struct txt txt;
 	bool announcing;
+	struct discovery_counts counts;
 
 	int pair[2];
 	atomic_bool left; /* one of the two does not need this any more: the other one frees it */
@@ -109,7 +110,8 @@ static void *run(void *argument)
 	struct discovery *d = argument;
 	const AvahiPoll *poll = loop_api(d->loop);
 	char line[DISCOVERY_LINE_SIZE];
-	int err = role_start(poll, d->announcing ? &d->txt : NULL, &events, d, &d->role);
+	int err =
+		role_start(poll, d->announcing ? &d->txt : NULL, &d->counts, &events, d, &d->role);
 
 	if (!err && !poll->watch_new(poll, d->pair[THEIRS], AVAHI_WATCH_IN, on_request, d))
 		err = -ENOMEM;
@@ -199,6 +201,11 @@ int discovery_update(struct discovery *d, const struct txt *txt)
 		    MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ?
 		       -errno :
 		       0;
+}
+
+const struct discovery_counts *discovery_counts(const struct discovery *d)
+{
+	return &d->counts;
 }
 
 void discovery_quit(struct discovery *d)

@@ -16,6 +16,7 @@
 
 #include <avahi-common/watch.h>
 
+#include "discovery_counts.h"
 #include "txt.h"
 
 struct discovery;
@@ -50,6 +51,9 @@ int discovery_start(const AvahiPoll *poll, const struct txt *txt,
 
 /* Announces @txt instead (or, with NULL, nothing). 0; -EAGAIN: far too often. */
 int discovery_update(struct discovery *discovery, const struct txt *txt);
+
+/* What was not taken in so far. Valid until discovery_stop(). */
+const struct discovery_counts *discovery_counts(const struct discovery *discovery);
 
 /* Begins to say goodbye on the network: discovery_stop() has less to wait for. NULL is nothing. */
 void discovery_quit(struct discovery *discovery);

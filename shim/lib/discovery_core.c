@@ -75,6 +75,7 @@ struct core {
 	const AvahiPoll *poll;
 	const struct driver_events *events;
 	void *user;
+	struct discovery_counts *counts;
 	struct library lib;
 	AvahiServer *server; /* or NULL, until the timer makes one */
 	struct guard *guard; /* the server's */
@@ -145,7 +146,7 @@ static AvahiServer *server_new(struct core *c, int *error)
 	AvahiServer *server;
 
 	*error = AVAHI_ERR_NO_MEMORY;
-	if (guard_new(c->poll, on_misled, c, &c->guard) < 0)
+	if (guard_new(c->poll, c->counts, on_misled, c, &c->guard) < 0)
 		return NULL;
 	c->lib.avahi_server_config_init(&config);
 	/* Not announced, but it must have one. */
@@ -379,7 +380,7 @@ static const struct driver_ops ops = {
 	.stop = core_stop,
 };
 
-int discovery_core_start(const AvahiPoll *poll, const char *host,
+int discovery_core_start(const AvahiPoll *poll, const char *host, struct discovery_counts *counts,
 			 const struct driver_events *events, void *user, struct driver *driver)
 {
 	static const char *const names[] = { FUNCTIONS(LOAD_NAME) };
@@ -389,6 +390,7 @@ int discovery_core_start(const AvahiPoll *poll, const char *host,
 	if (!c)
 		return -ENOMEM;
 	c->poll = poll;
+	c->counts = counts;
 	c->events = events;
 	c->user = user;
 	error = LOAD("libavahi-core.so.7", names, &c->lib);

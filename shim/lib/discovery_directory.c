@@ -39,6 +39,7 @@ struct instance {
 struct directory {
 	struct directory_events events;
 	void *user;
+	struct discovery_counts *counts;
 	const AvahiPoll *poll;
 	AvahiTimeout *timer; /* puts together what changed; looks at those that wait */
 	bool scheduled;
@@ -242,8 +243,11 @@ static struct instance *instance_new(struct directory *d, const char *name)
 {
 	struct instance *i;
 
-	if (d->n >= DIRECTORY_MAX && !make_room(d))
-		return NULL;
+	if (d->n >= DIRECTORY_MAX) {
+		discovery_count(&d->counts->no_room, 1); /* this one, or another */
+		if (!make_room(d))
+			return NULL;
+	}
 	i = calloc(1, sizeof(*i) + strlen(name) + 1);
 	if (!i)
 		return NULL;
@@ -302,8 +306,8 @@ static void close_instances(struct directory *d)
 	}
 }
 
-int directory_new(const AvahiPoll *poll, const struct directory_events *events, void *user,
-		  struct directory **directory)
+int directory_new(const AvahiPoll *poll, struct discovery_counts *counts,
+		  const struct directory_events *events, void *user, struct directory **directory)
 {
 	struct directory *d = calloc(1, sizeof(*d));
 	int error = -ENOMEM;
@@ -313,6 +317,7 @@ int directory_new(const AvahiPoll *poll, const struct directory_events *events, 
 	d->poll = poll;
 	d->events = *events;
 	d->user = user;
+	d->counts = counts;
 	d->tokens = DIRECTORY_BURST;
 	d->filled = seconds();
 	d->timer = poll->timeout_new(poll, NULL, on_timer, d);

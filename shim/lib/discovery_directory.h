@@ -20,6 +20,7 @@
 
 #include <avahi-common/watch.h>
 
+#include "discovery_counts.h"
 #include "discovery_question.h"
 
 #define DIRECTORY_MAX	250 /* up to four questions each; avahi-daemon grants a program 1,024 */
@@ -39,9 +40,12 @@ struct directory_events {
 		      size_t n);
 };
 
-/* A directory that asks nothing yet, in *@directory, owned by the caller: 0 or -ENOMEM. */
-int directory_new(const AvahiPoll *poll, const struct directory_events *events, void *user,
-		  struct directory **directory);
+/*
+ * A directory that asks nothing yet, in *@directory, owned by the caller: 0 or -ENOMEM. @counts is
+ * added to, and must outlive it.
+ */
+int directory_new(const AvahiPoll *poll, struct discovery_counts *counts,
+		  const struct directory_events *events, void *user, struct directory **directory);
 
 /* There is a driver: asks all questions. */
 void directory_ask(struct directory *directory);

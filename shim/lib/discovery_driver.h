@@ -18,6 +18,7 @@
 
 #include <avahi-common/watch.h>
 
+#include "discovery_counts.h"
 #include "discovery_question.h"
 #include "txt.h"
 
@@ -81,10 +82,11 @@ int discovery_client_start(const AvahiPoll *poll, const struct driver_events *ev
 			   struct driver *driver);
 
 /*
- * A stack of our own. @host is its host name, as text; NULL: nothing will be published. Once
- * started it is up within one turn of the loop, and stays up.
+ * A stack of our own. @host is its host name, as text; NULL: nothing will be published. @counts is
+ * added to, and must outlive the driver. Once started it is up within one turn of the loop, and
+ * stays up.
  */
-int discovery_core_start(const AvahiPoll *poll, const char *host,
+int discovery_core_start(const AvahiPoll *poll, const char *host, struct discovery_counts *counts,
 			 const struct driver_events *events, void *user, struct driver *driver);
 
 #endif

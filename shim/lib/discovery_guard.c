@@ -43,6 +43,7 @@ struct guarded {
 struct guard {
 	AvahiPoll api;
 	const AvahiPoll *poll;
+	struct discovery_counts *counts;
 	void (*misled)(void *user);
 	void *user;
 	struct guarded *first;
@@ -82,13 +83,15 @@ static bool has_time(struct guard *guard)
 
 static void take_out(struct guard *guard, int fd)
 {
+	unsigned int n = 0;
 	uint8_t nothing;
 
 	if (!guard->said)
 		log_say(LOG_DEBUG, "too much multicast DNS: not all of it is looked at");
 	guard->said = true;
-	for (int i = 0; i < BATCH && recv(fd, &nothing, 0, MSG_DONTWAIT) >= 0; i++)
-		;
+	while (n < BATCH && recv(fd, &nothing, 0, MSG_DONTWAIT) >= 0)
+		n++;
+	discovery_count(&guard->counts->no_time, n);
 }
 
 /* Lets Avahi take the datagram. */
@@ -112,10 +115,12 @@ static void on_datagram(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *
 	}
 	/* MSG_TRUNC: the length of all of it, whatever there was room for */
 	n = recv(fd, datagram, sizeof(datagram), MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-	if (n >= 0 && ((size_t)n > sizeof(datagram) || !records_are_sane(datagram, (size_t)n)))
+	if (n >= 0 && ((size_t)n > sizeof(datagram) || !records_are_sane(datagram, (size_t)n))) {
 		recv(fd, datagram, 0, MSG_DONTWAIT);
-	else
+		discovery_count(&g->guard->counts->malformed, 1);
+	} else {
 		pass_on(g, watch, fd, event);
+	}
 }
 
 static void on_netlink(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *user)
@@ -182,7 +187,8 @@ static AvahiTimeout *timeout_new(const AvahiPoll *api, const struct timeval *at,
 	return guard->poll->timeout_new(guard->poll, at, on_time, g);
 }
 
-int guard_new(const AvahiPoll *poll, void (*misled)(void *user), void *user, struct guard **guard)
+int guard_new(const AvahiPoll *poll, struct discovery_counts *counts, void (*misled)(void *user),
+	      void *user, struct guard **guard)
 {
 	struct guard *g = calloc(1, sizeof(*g));
 
@@ -191,6 +197,7 @@ int guard_new(const AvahiPoll *poll, void (*misled)(void *user), void *user, str
 	g->left = BURST;
 	g->filled = now(CLOCK_MONOTONIC);
 	g->poll = poll;
+	g->counts = counts;
 	g->misled = misled;
 	g->user = user;
 	g->api = *poll;

@@ -15,15 +15,20 @@
 
 #include <avahi-common/watch.h>
 
+#include "discovery_counts.h"
+
 #define GUARD_SHARE    4    /* one in so many seconds may be Avahi's, */
 #define GUARD_BURST_MS 1000 /* so much at once: a hundred emulators' start takes half a second */
 
 struct guard;
 
-/* Guards what is watched by way of guard_poll(). @misled is called where the stack had better be
- * replaced by a new one, and may call guard_free(). 0 and *@guard, owned by the caller; or -ENOMEM.
+/*
+ * Guards what is watched by way of guard_poll(), and adds to @counts. @misled is called where the
+ * stack had better be replaced by a new one, and may call guard_free(). 0 and *@guard, owned by the
+ * caller; or -ENOMEM.
  */
-int guard_new(const AvahiPoll *poll, void (*misled)(void *user), void *user, struct guard **guard);
+int guard_new(const AvahiPoll *poll, struct discovery_counts *counts, void (*misled)(void *user),
+	      void *user, struct guard **guard);
 
 /* Valid as long as the guard. */
 const AvahiPoll *guard_poll(struct guard *guard);

@@ -31,6 +31,7 @@ struct network {
 	const AvahiPoll *poll;
 	const struct network_events *events;
 	void *user;
+	struct discovery_counts *counts;
 	char host[RECORD_HOST_SIZE];
 	struct source client;
 	struct source core;
@@ -188,8 +189,8 @@ static void start_core(struct network *n)
 		return;
 	}
 	n->core.network = n;
-	error = discovery_core_start(n->poll, *n->host ? n->host : NULL, &driver_events, &n->core,
-				     &n->core.driver);
+	error = discovery_core_start(n->poll, *n->host ? n->host : NULL, n->counts, &driver_events,
+				     &n->core, &n->core.driver);
 	n->core.running = error == 0;
 	if (error == -ELIBACC)
 		say(n, "no discovery: %s", "libavahi-core is not installed");
@@ -296,8 +297,8 @@ static void start_sources(struct network *n)
 		start_core(n);
 }
 
-int network_start(const AvahiPoll *poll, const char *host, const struct network_events *events,
-		  void *user, struct network **network)
+int network_start(const AvahiPoll *poll, const char *host, struct discovery_counts *counts,
+		  const struct network_events *events, void *user, struct network **network)
 {
 	static const struct directory_events directory_events = {
 		.driver = { .ask = ask, .forget = forget },
@@ -312,6 +313,7 @@ int network_start(const AvahiPoll *poll, const char *host, const struct network_
 	n->poll = poll;
 	n->events = events;
 	n->user = user;
+	n->counts = counts;
 	n->retry_ms = RETRY_MS;
 	if (host)
 		snprintf(n->host, sizeof(n->host), "%s", host);
@@ -320,7 +322,7 @@ int network_start(const AvahiPoll *poll, const char *host, const struct network_
 	n->again = poll->timeout_new(poll, NULL, on_again, n);
 	if (!n->gone || !n->settle || !n->again)
 		goto out;
-	error = directory_new(poll, &directory_events, n, &n->directory);
+	error = directory_new(poll, counts, &directory_events, n, &n->directory);
 	if (error < 0)
 		goto out;
 	start_sources(n);

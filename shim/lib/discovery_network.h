@@ -32,11 +32,11 @@ struct network_events {
 
 /*
  * Starts. @host is a host name, as text, that is ours alone; NULL where nothing will be published.
- * 0 and *@network, owned by the caller; or a negative errno. @events must outlive it. Guests that
- * it publishes are not told.
+ * 0 and *@network, owned by the caller; or a negative errno. @events and @counts, which is added
+ * to, must outlive it. Guests that it publishes are not told.
  */
-int network_start(const AvahiPoll *poll, const char *host, const struct network_events *events,
-		  void *user, struct network **network);
+int network_start(const AvahiPoll *poll, const char *host, struct discovery_counts *counts,
+		  const struct network_events *events, void *user, struct network **network);
 
 /*
  * Publishes publication->txt, now and whenever there is a driver. Called again, with the text

@@ -29,6 +29,7 @@ struct role {
 	const AvahiPoll *poll;
 	struct discovery_events events;
 	void *user;
+	struct discovery_counts *counts;
 	struct publication own;
 	bool announcing;
 	struct known *known;
@@ -181,7 +182,7 @@ static int speak(struct role *r)
 	char host[RECORD_HOST_SIZE];
 	int error = network_start(r->poll,
 				  r->announcing ? records_host(&r->own.txt.mac, host) : NULL,
-				  &events, r, &r->network);
+				  r->counts, &events, r, &r->network);
 
 	if (!error && r->announcing)
 		announce(r, &r->own, &r->own.txt);
@@ -330,8 +331,8 @@ static void on_again(AvahiTimeout *timeout, void *user)
 
 /* ---- the interface ---- */
 
-int role_start(const AvahiPoll *poll, const struct txt *txt, const struct discovery_events *events,
-	       void *user, struct role **role)
+int role_start(const AvahiPoll *poll, const struct txt *txt, struct discovery_counts *counts,
+	       const struct discovery_events *events, void *user, struct role **role)
 {
 	static const struct discovery_events known_events = { .found = on_found, .lost = on_lost };
 	struct role *r = calloc(1, sizeof(*r));
@@ -342,6 +343,7 @@ int role_start(const AvahiPoll *poll, const struct txt *txt, const struct discov
 	r->poll = poll;
 	r->events = *events;
 	r->user = user;
+	r->counts = counts;
 	r->announcing = txt != NULL;
 	if (txt)
 		r->own.txt = *txt;

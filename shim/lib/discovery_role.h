@@ -14,9 +14,12 @@
 
 struct role;
 
-/* As discovery_start(), discovery_update() and discovery_stop(). @poll is that thread's own. */
-int role_start(const AvahiPoll *poll, const struct txt *txt, const struct discovery_events *events,
-	       void *user, struct role **role);
+/*
+ * As discovery_start(), discovery_update() and discovery_stop(). @poll is that thread's own;
+ * @counts is added to, and must outlive the role.
+ */
+int role_start(const AvahiPoll *poll, const struct txt *txt, struct discovery_counts *counts,
+	       const struct discovery_events *events, void *user, struct role **role);
 void role_update(struct role *role, const struct txt *txt);
 void role_stop(struct role *role);
 

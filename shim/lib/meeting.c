@@ -221,7 +221,8 @@ void meeting_noticed(struct meeting *m)
 void meeting_found(struct meeting *m, const struct txt *txt, const struct tunnel_target *at)
 {
 	device_lock_to_change(m->device);
-	confirm_found(&m->confirm, txt, at, clock_ms());
+	if (!confirm_found(&m->confirm, txt, at, clock_ms()))
+		atomic_fetch_add(&m->device->ignored, 1);
 	changed(m);
 	tick_now(m);
 }

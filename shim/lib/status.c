@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "device.h"
+#include "discovery_counts.h"
 #include "listener.h"
 #include "utf8.h"
 
@@ -30,6 +31,7 @@ struct client {
 struct status {
 	const AvahiPoll *poll;
 	struct bt_device *device;
+	const struct discovery_counts *counts; /* or NULL */
 	struct listener *listener;
 	struct client client[CLIENTS_MAX];
 };
@@ -60,6 +62,15 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
 static void add_count(struct text *t, const char *key, uint64_t number)
 {
 	add(t, "%s=%llu\n", key, (unsigned long long)number);
+}
+
+/* Announcements that were not taken in; by the discovery, or for want of room for one more peer. */
+static void add_ignored(struct text *t, const struct bt_device *d,
+			const struct discovery_counts *counts)
+{
+	add_count(t, "ignored-no-time", counts ? counts->no_time : 0);
+	add_count(t, "ignored-malformed", counts ? counts->malformed : 0);
+	add_count(t, "ignored-no-room", d->ignored + (counts ? counts->no_room : 0));
 }
 
 static void add_counters(struct text *t, const struct bt_device *d)
@@ -97,8 +108,10 @@ static void add_peer(struct text *t, const struct bt_device *d, const struct pee
 	    peer_is_proven(p), time_after(now, p->heard) ? now - p->heard : 0, at);
 }
 
-size_t status_text(struct bt_device *d, char *text)
+/* The answer to "status", into @text of STATUS_TEXT_SIZE bytes. Its length. */
+static size_t answer(const struct status *status, char *text)
 {
+	struct bt_device *d = status->device;
 	struct text t = { text, STATUS_TEXT_SIZE };
 	enum attach attach = (enum attach)atomic_load(&d->attach);
 	uint32_t now = clock_ms();
@@ -115,6 +128,7 @@ size_t status_text(struct bt_device *d, char *text)
 	add(&t, "tap=%s\nuplink=%s\nreason=%s\ndiscovery=%s\npeers=%u\n", d->said.tap,
 	    d->said.uplink, d->said.reason, d->said.discovery, peers_present(&d->peers));
 	add_counters(&t, d);
+	add_ignored(&t, d, status->counts);
 	pthread_mutex_unlock(&d->lock);
 	/* one by one, for the guest's write() may be waiting for the lock; this thread alone adds
 	 * and removes peers */
@@ -156,7 +170,7 @@ static void on_client(AvahiWatch *watch, int fd, AvahiWatchEvent event, void *us
 	if (n == 6 && memcmp(word, "status", 6) == 0) {
 		text = malloc(STATUS_TEXT_SIZE);
 		if (text) {
-			size_t len = status_text(client->status->device, text);
+			size_t len = answer(client->status, text);
 
 			send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 			free(text);
@@ -254,6 +268,12 @@ int status_start(const AvahiPoll *poll, struct bt_device *device, struct status 
 	else
 		*status = s;
 	return err;
+}
+
+void status_tell_counts(struct status *status, const struct discovery_counts *counts)
+{
+	if (status)
+		status->counts = counts;
 }
 
 void status_stop(struct status *status)

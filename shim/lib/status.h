@@ -4,9 +4,9 @@
  * /tmp/basilisk-tap-UID/slot-N.sock, AF_UNIX, SOCK_SEQPACKET. The asking side sends one message,
  * a word; the answer to "status" is one message of text, after which the socket is closed:
  *
- *   key=value lines, keys in a fixed order, values printable; see status_text() for the keys.
- *   A line "peer=MAC attach=WORD way=tap|tunnel|none proven=0|1 heard=MS at=ADDRESS" for each of
- *   the first STATUS_PEERS peers.
+ *   key=value lines, keys in a fixed order, values printable; see answer() in status.c for the
+ * keys. A line "peer=MAC attach=WORD way=tap|tunnel|none proven=0|1 heard=MS at=ADDRESS" for each
+ * of the first STATUS_PEERS peers.
  *
  * Only the user and root are answered. Other words are for instances of the same library.
  */
@@ -24,6 +24,7 @@
 #define STATUS_ASK_MS	 1000
 
 struct bt_device;
+struct discovery_counts;
 struct status;
 
 /*
@@ -32,11 +33,11 @@ struct status;
  */
 int status_start(const AvahiPoll *poll, struct bt_device *device, struct status **status);
 
+/* From now on it tells of @counts, too, which must outlive it. NULL as @status is nothing. */
+void status_tell_counts(struct status *status, const struct discovery_counts *counts);
+
 /* Closes and removes the socket. NULL is nothing. */
 void status_stop(struct status *status);
-
-/* The answer to "status" for @device into @text of STATUS_TEXT_SIZE bytes. Its length. */
-size_t status_text(struct bt_device *device, char *text);
 
 /*
  * The asking side: asks the emulator in @slot of @uid, and puts its answer, NUL-terminated, into

@@ -130,11 +130,12 @@ static void record_step(struct directory *directory, struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct directory_events events = { { ask, forget }, is_own, on_guest };
+	struct discovery_counts counts = { 0 };
 	struct directory *directory;
 	struct input in = { data, size };
 
 	memset(&t, 0, sizeof(t));
-	insist(directory_new(&still_poll, &events, NULL, &directory) == 0);
+	insist(directory_new(&still_poll, &counts, &events, NULL, &directory) == 0);
 	directory_ask(directory);
 	for (int step = 0; in.left && step < STEPS_MAX; step++) {
 		switch (take_byte(&in) % 8) {

@@ -40,9 +40,10 @@ struct network {
 
 static struct network network;
 
-int network_start(const AvahiPoll *poll, const char *host, const struct network_events *events,
-		  void *user, struct network **started)
+int network_start(const AvahiPoll *poll, const char *host, struct discovery_counts *counts,
+		  const struct network_events *events, void *user, struct network **started)
 {
+	(void)counts;
 	(void)poll;
 	(void)host;
 	(void)events;

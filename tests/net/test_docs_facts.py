@@ -123,10 +123,14 @@ def test_variables_that_are_read_are_documented(world):
 
 def test_reasons_for_drops_are_those_of_the_manual(world):
     with Station(world.host("desk", world.lan()), "auto-p2p", debug=False) as mac:
-        told = {key.removeprefix("drop-") for key in mac.status() if key.startswith("drop-")}
-    [listed] = re.findall(r"^which reason:\n(.*?)^\.El$", read("man/basilisk-tap.1"), re.M | re.S)
-    page = re.findall(r"^\.It Sy (.*)$", listed, re.M)
-    assert told == {word for words in page for word in words.split(" , ")}, (told, page)
+        keys = mac.status()
+    lists = {"drop-": "which reason:", "ignored-": "may be ignored, too:"}
+    for prefix, before in lists.items():
+        told = {key.removeprefix(prefix) for key in keys if key.startswith(prefix)}
+        text = read("man/basilisk-tap.1")
+        [listed] = re.findall(rf"{before}\n(.*?)^\.El$", text, re.M | re.S)
+        page = re.findall(r"^\.It Sy (.*)$", listed, re.M)
+        assert told == {word for words in page for word in words.split(" , ")}, (told, page)
 
 
 def number(file, name):

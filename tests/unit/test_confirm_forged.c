@@ -184,7 +184,8 @@ START_TEST(test_flood_of_announcements_sends_no_more_than_the_rate)
 			struct txt txt = { .mac = { { 0xb2 } } };
 
 			put_be32(txt.mac.byte + 2, (uint32_t)s * 1200 + i + 100);
-			confirm_found(&node[0].confirm, &txt, &victim, now);
+			ck_assert_int_eq(confirm_found(&node[0].confirm, &txt, &victim, now),
+					 s == 0 && i < PEERS_BY_ADDRESS);
 		}
 		pass(1000);
 	}

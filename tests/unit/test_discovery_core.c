@@ -33,6 +33,7 @@ struct kept {
 static struct {
 	struct loop *loop;
 	struct driver driver;
+	struct discovery_counts counts;
 	addresses_changed changed;
 	void *core;
 	struct kept group[GROUPS_MAX];
@@ -191,9 +192,11 @@ int load_functions(const char *file, const char *const names[], size_t n, void *
 
 /* ---- who watches ---- */
 
-int guard_new(const AvahiPoll *poll, void (*misled)(void *user), void *user, struct guard **guard)
+int guard_new(const AvahiPoll *poll, struct discovery_counts *counts, void (*misled)(void *user),
+	      void *user, struct guard **guard)
 {
 	(void)poll;
+	ck_assert_ptr_eq(counts, &t.counts);
 	t.misled = misled;
 	t.guard = user;
 	*guard = NULL;
@@ -269,8 +272,9 @@ static void setup(void)
 
 	memset(&t, 0, sizeof(t));
 	ck_assert_int_eq(loop_new(&t.loop), 0);
-	ck_assert_int_eq(
-		discovery_core_start(loop_api(t.loop), "mac.local", &events, NULL, &t.driver), 0);
+	ck_assert_int_eq(discovery_core_start(loop_api(t.loop), "mac.local", &t.counts, &events,
+					      NULL, &t.driver),
+			 0);
 	loop_run(t.loop);
 	ck_assert(t.server);
 }

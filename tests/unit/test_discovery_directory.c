@@ -25,6 +25,7 @@ enum { NIC = 2, IPV4 = 0, IPV6 = 1 };
 static struct {
 	struct loop *loop;
 	struct directory *directory;
+	struct discovery_counts counts;
 	struct question *asked[ASKED_MAX];
 	size_t n;
 	unsigned int asks, refuse; /* so many more questions are refused */
@@ -87,7 +88,7 @@ static void setup(void)
 
 	memset(&t, 0, sizeof(t));
 	ck_assert_int_eq(loop_new(&t.loop), 0);
-	ck_assert_int_eq(directory_new(loop_api(t.loop), &events, &t, &t.directory), 0);
+	ck_assert_int_eq(directory_new(loop_api(t.loop), &t.counts, &events, &t, &t.directory), 0);
 	directory_ask(t.directory);
 }
 
@@ -430,6 +431,7 @@ START_TEST(test_flood_of_announcements_is_looked_at_slowly)
 	ck_assert_double_le(t.asks - before,
 			    2 * (DIRECTORY_BURST + 2 + (seconds() - start) * DIRECTORY_RATE));
 	ck_assert_uint_le(t.n, 2 * DIRECTORY_MAX + 1);
+	ck_assert_uint_eq(t.counts.no_room, 10000 - DIRECTORY_MAX);
 }
 END_TEST
 

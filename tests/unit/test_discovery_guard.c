@@ -31,10 +31,12 @@ enum { HEAD = 12 }; /* bytes of a message without a question or record */
 
 static struct {
 	struct guard *guard;
+	struct discovery_counts counts;
 	int fd;
 	double wall, cpu; /* seconds */
 	double cost;	  /* of what Avahi does when it is called */
 	unsigned int queued, seen;
+	uint8_t questions; /* announced in each byte of a message that has none */
 	uint32_t drops;
 	unsigned int misled, told; /* how often; messages of rtnetlink's */
 	AvahiWatchCallback on_watch;
@@ -59,7 +61,7 @@ static ssize_t queue_of_test(int fd, void *buffer, size_t size, int flags)
 		return -1;
 	}
 	if (flags & MSG_PEEK)
-		memset(buffer, 0, size < HEAD ? size : HEAD);
+		memset(buffer, t.questions, size < HEAD ? size : HEAD);
 	else
 		t.queued--;
 	return HEAD;
@@ -142,7 +144,7 @@ static void setup(void)
 	t.wall = 1000;
 	t.fd = socket(AF_INET, SOCK_DGRAM, 0);
 	ck_assert_int_ge(t.fd, 0);
-	ck_assert_int_eq(guard_new(&loop, be_misled, &t, &t.guard), 0);
+	ck_assert_int_eq(guard_new(&loop, &t.counts, be_misled, &t, &t.guard), 0);
 	poll = guard_poll(t.guard);
 	poll->watch_new(poll, t.fd, AVAHI_WATCH_IN, avahi_reads, &t);
 	poll->timeout_new(poll, NULL, avahi_is_called, &t);
@@ -182,6 +184,7 @@ START_TEST(test_what_costs_more_than_its_share_is_not_shown)
 	share = GUARD_BURST_MS / 1000.0 + (t.wall - begin) / GUARD_SHARE;
 	ck_assert_double_le(t.cpu, share + t.cost);
 	ck_assert_double_ge(t.cpu, share - t.cost);
+	ck_assert_uint_eq(t.counts.no_time, 100000 - t.seen);
 }
 END_TEST
 
@@ -228,6 +231,17 @@ START_TEST(test_many_are_taken_out_at_once_but_not_for_ever)
 }
 END_TEST
 
+START_TEST(test_what_makes_no_sense_is_counted)
+{
+	offer(1, 1);
+	t.questions = 0xff;
+	offer(10, 1);
+	ck_assert_uint_eq(t.seen, 1);
+	ck_assert_uint_eq(t.counts.malformed, 10);
+	ck_assert_uint_eq(t.counts.no_time, 0);
+}
+END_TEST
+
 START_TEST(test_what_is_missed_of_the_cards_is_told)
 {
 	const AvahiPoll *poll = guard_poll(t.guard);
@@ -260,6 +274,7 @@ int main(void)
 	tcase_add_test(cases, test_share_that_is_used_up_comes_back);
 	tcase_add_test(cases, test_time_that_timeouts_take_counts);
 	tcase_add_test(cases, test_many_are_taken_out_at_once_but_not_for_ever);
+	tcase_add_test(cases, test_what_makes_no_sense_is_counted);
 	tcase_add_test(cases, test_what_is_missed_of_the_cards_is_told);
 	suite_add_tcase(suite, cases);
 	return run_suite(suite);

@@ -36,6 +36,7 @@ struct fake {
 
 static struct {
 	struct network *network;
+	struct discovery_counts counts;
 	AvahiPoll poll;
 	AvahiTimeout timeout[TIMEOUTS_MAX];
 	int64_t now;
@@ -191,10 +192,11 @@ int discovery_client_start(const AvahiPoll *poll, const struct driver_events *ev
 	return fake_start(&t.client, events, user, driver);
 }
 
-int discovery_core_start(const AvahiPoll *poll, const char *host,
+int discovery_core_start(const AvahiPoll *poll, const char *host, struct discovery_counts *counts,
 			 const struct driver_events *events, void *user, struct driver *driver)
 {
 	(void)poll;
+	ck_assert_ptr_eq(counts, &t.counts);
 	ck_assert_str_eq(host, "mac.local");
 	return fake_start(&t.core, events, user, driver);
 }
@@ -247,7 +249,8 @@ static void start(void)
 {
 	static const struct network_events events = { on_guest, on_hold, on_settle, on_state };
 
-	ck_assert_int_eq(network_start(&t.poll, "mac.local", &events, NULL, &t.network), 0);
+	ck_assert_int_eq(network_start(&t.poll, "mac.local", &t.counts, &events, NULL, &t.network),
+			 0);
 	network_publish(t.network, &t.publication);
 }
 
