@@ -94,7 +94,7 @@ int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group, struct
 {
 	/* also without the capability: a container can have taken it from a setuid helper */
 	const bool net_admin = mode != DROP_NONE, root = geteuid() == 0;
-	int err = 0;
+	int err = 0, unknown = 0;
 
 	capng_clear(CAPNG_SELECT_ALL);
 	if (net_admin)
@@ -104,9 +104,11 @@ int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group, struct
 		/* not CAPNG_CLEAR_BOUNDING, which opens /proc three times while still root */
 		for (int cap = 0; !err && prctl(PR_CAPBSET_DROP, cap) == 0; cap++)
 			; /* up to the last that the kernel knows: is_dropped() sees to that */
+		errno = 0;
 		if (!err)
 			err = capng_change_id((int)user, (int)group,
 					      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_AMBIENT);
+		unknown = err && errno == EINVAL; /* of setresuid() and setresgid() */
 	} else {
 		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 		err = capng_apply(CAPNG_SELECT_CAPS);
@@ -117,6 +119,9 @@ int drop_to_net_admin(enum drop_mode mode, uint32_t user, uint32_t group, struct
 	if (!err && is_dropped(net_admin, root) && (!root || is_user(user, group)))
 		return 0;
 	drop_to_caller();
+	if (unknown)
+		return outcome_set(outcome, OUTCOME_FOREIGN_NAMESPACE,
+				   "this user namespace has no user %u", user);
 	return outcome_set(outcome, OUTCOME_DROP, "privileges could not be given up (%d)", err);
 }
 
