@@ -185,7 +185,7 @@ static void answered(struct confirm *c, const struct control *control,
 	if (index < 0)
 		index = peer_address_replace(peer, &from->address);
 	peer_confirm(c->peers, peer, index);
-	peer_heard(peer, now);
+	peer_heard(peer, index == (int)peer->sending, now);
 	peer->silent = 0;
 	choose_answering(c, peer, (unsigned int)index, first, now);
 	if (first) {
@@ -204,7 +204,7 @@ static void answered_by_tap(struct confirm *c, const struct control *control, ui
 	if (!peer || c->attach == ATTACH_NO)
 		return;
 	attach_changed(c, peer, control->attach, now);
-	peer_heard(peer, now);
+	peer_heard(peer, true, now);
 	peer->tap_heard = now;
 	peer->on_tap = 1;
 	peer->tap_tries = 0;
@@ -220,10 +220,11 @@ static void asked(struct confirm *c, const struct control *control,
 		  const struct tunnel_target *from, uint32_t now)
 {
 	struct peer *peer = peers_find(c->peers, &control->source);
+	int index = peer ? peer_address(peer, &from->address, from->port) : -1;
 
-	if (!peer || !peer_is_proven(peer) || peer_address(peer, &from->address, from->port) < 0)
+	if (index < 0 || !peer_is_proven(peer))
 		return;
-	peer_heard(peer, now);
+	peer_heard(peer, index == (int)peer->sending, now);
 	if (control->attach == ATTACH_NO)
 		attach_changed(c, peer, ATTACH_NO, now);
 }

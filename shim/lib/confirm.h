@@ -24,6 +24,7 @@
 #define CONFIRM_BURST	   400
 #define CONFIRM_IDLE_MS	   25000 /* a proven peer that is silent for so long is asked */
 #define CONFIRM_WATCH_MS   2000	 /* one that frames go to: after that to twice that */
+#define CONFIRM_CHECK_MS   30000 /* the same, whatever is heard: its frames say little of ours */
 #define CONFIRM_GONE_MS	   60000 /* and is gone when it has been silent for so long */
 #define CONFIRM_LEAVING_MS 2000	 /* the same, after the discovery said goodbye */
 #define CONFIRM_CLAIMS	   32	 /* places announced of proven peers that are remembered */
@@ -66,7 +67,7 @@ struct confirm {
 	struct confirm_calls calls;
 	void *user;
 	struct {
-		uint32_t tokens; /* HELLOs that may go now, in thousandths */
+		int32_t tokens;	 /* HELLOs that may go now, in thousandths; or are owed */
 		uint32_t filled; /* when they were counted */
 	} bucket[CONFIRM_KINDS];
 	/*

@@ -43,11 +43,11 @@ static bool token(struct confirm *c, enum confirm_kind kind, uint32_t now)
 {
 	uint32_t rate = kind == CONFIRM_TO_UNKNOWN ? CONFIRM_RATE / 4 : CONFIRM_RATE;
 	uint32_t passed = now - c->bucket[kind].filled;
-	uint32_t *tokens = &c->bucket[kind].tokens;
+	int32_t *tokens = &c->bucket[kind].tokens;
 
 	if (passed > 1000 * CONFIRM_BURST / CONFIRM_RATE)
 		passed = 1000 * CONFIRM_BURST / CONFIRM_RATE;
-	*tokens += passed * rate;
+	*tokens += (int32_t)(passed * rate);
 	if (*tokens > CONFIRM_BURST * 1000)
 		*tokens = CONFIRM_BURST * 1000;
 	c->bucket[kind].filled = now;
@@ -112,28 +112,45 @@ static void ask_claims(struct confirm *c, const struct peer *peer, uint32_t now)
 	}
 }
 
-/* One round of HELLOs: false where the tokens did not suffice, and it is still due. */
+/*
+ * One of a round, of which @sent were sent before. Only the first needs a token, the others may be
+ * owed: a round longer than the tokens that come between two ticks would never end otherwise, and
+ * nobody after it be asked. False where there is none, and the round is still due.
+ */
+static bool hello_of_round(struct confirm *c, enum confirm_kind kind, const struct peer *peer,
+			   const struct tunnel_target *to, unsigned int *sent, uint32_t now)
+{
+	if (!*sent && !token(c, kind, now))
+		return false;
+	if ((*sent)++)
+		c->bucket[kind].tokens -= 1000;
+	confirm_send(c, CONTROL_HELLO, &peer->mac, to, 0, now);
+	return true;
+}
+
+/* One round of HELLOs: false where there was no token, and it is still due. */
 static bool ask(struct confirm *c, struct peer *peer, uint32_t now)
 {
 	enum confirm_kind kind = peer_is_proven(peer) ? CONFIRM_TO_PROVEN : CONFIRM_TO_ANNOUNCED;
 	bool all = kind == CONFIRM_TO_ANNOUNCED || peer->tries >= CONFIRM_FAILED_TRIES;
 	struct tunnel_target to;
+	unsigned int sent = 0;
 
 	/* the one in use first: it stays in use if it answers first */
 	if (peer->sending < PEER_ADDRESSES) {
 		to = target(peer, peer->sending);
-		if (!confirm_hello(c, kind, &peer->mac, &to, now))
+		if (!hello_of_round(c, kind, peer, &to, &sent, now))
 			return false;
 	}
 	for (unsigned int i = 0; all && i < peer->count; i++) {
 		to = target(peer, i);
-		if (i != peer->sending && !confirm_hello(c, kind, &peer->mac, &to, now))
+		if (i != peer->sending && !hello_of_round(c, kind, peer, &to, &sent, now))
 			return false;
 	}
 	if (all)
 		ask_claims(c, peer, now);
 	if (both_have_tap(c, peer) && peer->tap_tries < TAP_TRIES) {
-		if (!confirm_hello(c, kind, &peer->mac, NULL, now))
+		if (!hello_of_round(c, kind, peer, NULL, &sent, now))
 			return false;
 		peer->tap_tries++;
 	}
@@ -262,7 +279,7 @@ bool confirm_watch(struct confirm *c, uint32_t now)
 	for (struct peer *p = NULL; (p = peers_next(c->peers, p));) {
 		if (!p->sent || !peer_is_proven(p))
 			continue;
-		if (p->unheard && p->tries == 0)
+		if ((p->unheard || time_after(now, p->asked + CONFIRM_CHECK_MS)) && p->tries == 0)
 			ask(c, p, now);
 		p->unheard = 1;
 		more = true;

@@ -55,7 +55,7 @@ struct peer {
 	unsigned int announced : 1;  /* the discovery still lists it */
 	unsigned int spoke : 1;	     /* it sent a frame from an announced address */
 	unsigned int silent : 1;     /* it answered once, and then no more: gets no frames */
-	unsigned int sent : 1;	     /* a frame went to it since it was last heard */
+	unsigned int sent : 1;	     /* a datagram went to it since it was heard from there */
 	unsigned int unheard : 1;    /* that was so a while ago, too */
 	struct address address[PEER_ADDRESSES];
 };
@@ -127,11 +127,15 @@ static inline bool peer_is_proven(const struct peer *peer)
 	return peer->confirmed != 0;
 }
 
-/* A sign of life of it. */
-static inline void peer_heard(struct peer *peer, uint32_t now)
+/*
+ * A sign of life of it. @there: by the way that frames go to it; what came by another one does not
+ * say that they arrive.
+ */
+static inline void peer_heard(struct peer *peer, bool there, uint32_t now)
 {
 	peer->heard = now;
-	peer->sent = peer->unheard = 0;
+	if (there)
+		peer->sent = peer->unheard = 0;
 }
 
 /* True for one that is announced, but silent for so long that it is taken for gone. */

@@ -47,11 +47,12 @@ static void notice_stranger(struct bt_device *d, const struct mac *mac,
 		device_notice_mac(d, NOTICE_STRANGER, mac, from);
 }
 
-/* With the lock held. That something is sent to the peer has to be noted anew. */
-static void heard(struct bt_device *d, struct peer *peer, uint32_t now)
+/* As peer_heard(), with the lock held: that something is sent to the peer has to be noted anew. */
+static void heard(struct bt_device *d, struct peer *peer, bool there, uint32_t now)
 {
-	peer_heard(peer, now);
-	lately_forget(&d->sending);
+	peer_heard(peer, there, now);
+	if (there)
+		lately_forget(&d->sending);
 }
 
 static APART bool is_of_that_time(const struct lately *lately, enum lately_way way)
@@ -86,7 +87,9 @@ static void heard_by_tap(struct bt_device *d, const struct mac *source, const ui
 	if (peer) {
 		peer->tap_heard = now;
 		peer->on_tap = 1;
-		heard(d, peer, now);
+		heard(d, peer,
+		      peer_reached_by_tap(peer, &d->mac, (enum attach)atomic_load(&d->attach)),
+		      now);
 	}
 	if (mac_equal(&destination, &d->mac))
 		lately_keep(&d->receiving, LATELY_TAP, lately_from(frame), now);
@@ -152,6 +155,7 @@ static bool look_up_source(struct bt_device *d, const uint8_t *frame, bool fast,
 	uint32_t now = clock_ms_coarse();
 	struct mac source = frame_source(frame);
 	struct peer *peer;
+	int index;
 
 	pthread_mutex_lock(&d->lock);
 	if (fast)
@@ -159,10 +163,11 @@ static bool look_up_source(struct bt_device *d, const uint8_t *frame, bool fast,
 	peer = peers_find(&d->peers, &source);
 	if (peer) {
 		query->peer = true;
-		query->address = peer_address(peer, &from->address, from->port) >= 0;
+		index = peer_address(peer, &from->address, from->port);
+		query->address = index >= 0;
 		query->heard_on_tap = peer->on_tap && !time_after(now, peer->tap_heard + HEARD_MS);
 		if (query->address) {
-			heard(d, peer, now);
+			heard(d, peer, index == (int)peer->sending, now);
 			peer->spoke = 1;
 			if (fast && query->to_us && !query->from_us)
 				lately_keep(&d->receiving, LATELY_FAST, lately_from(frame), now);

@@ -99,6 +99,45 @@ START_TEST(test_those_who_fall_silent_are_bounded_as_strangers_are)
 }
 END_TEST
 
+/* So many peers of node 0 at six places each, who answered once and do not any more. */
+static void add_gone(unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		struct mac mac = { { 0xb2, 9, 9, 9, 0, (uint8_t)i } };
+		struct peer *peer = peers_add(&node[0].peers, &mac, now);
+
+		peer->port = place(0, 0).port;
+		for (unsigned int k = 0; k < PEER_ADDRESSES; k++) {
+			struct tunnel_target at = place(100 + k, 1 + i);
+
+			peer_confirm(&node[0].peers, peer, peer_address_add(peer, &at.address));
+		}
+		peer->sending = 0;
+	}
+}
+
+/* A network that flaps takes all tokens, and what comes of them in a tick is less than a round. */
+START_TEST(test_rounds_go_on_where_there_are_few_tokens)
+{
+	add_gone(60);
+	node[0].at[1] = place(2, 1);
+	node[1].at[1] = place(2, 2);
+	announce(0, 1);
+	announce_at(0, 1, &node[1].at[1]);
+	pass(200);
+	node[1].cut[0] = true;
+	for (int i = 0; i < 10; i++) {
+		confirm_doubt(&node[0].confirm, NULL, now);
+		pass(100);
+	}
+	pass(10000);
+	ck_assert_uint_eq(peer_of(0, 1)->sending, 1);
+	pass(CONFIRM_GONE_MS);
+	ck_assert_uint_eq(node[0].peers.count, 1);
+	ck_assert_uint_le(node[0].sent, CONFIRM_BURST + CONFIRM_GONE_MS / 1000 * CONFIRM_RATE);
+}
+END_TEST
+
 START_TEST(test_bye_with_a_valid_cookie_means_gone_at_once)
 {
 	announce(0, 1);
@@ -145,13 +184,16 @@ START_TEST(test_peer_moves_to_another_address_when_one_fails)
 }
 END_TEST
 
+enum answers { NOTHING, FROM_ELSEWHERE, FROM_THERE };
+
 /* Two hosts on two networks, with what the data path notes, and the watch that follows. */
-static void talk(uint32_t ms, bool answers)
+static void talk(uint32_t ms, enum answers answers)
 {
 	for (uint32_t i = 0; i < ms; i += 100) {
-		peer_of(0, 1)->sent = 1;
 		if (answers)
-			peer_heard(peer_of(0, 1), now);
+			peer_heard(peer_of(0, 1), answers == FROM_THERE, now);
+		peer_of(0, 1)->sent = 1;
+		peer_heard(peer_of(1, 0), true, now); /* or it would ask after a while */
 		if (i % CONFIRM_WATCH_MS == 0)
 			confirm_watch(&node[0].confirm, now);
 		pass(100);
@@ -166,13 +208,41 @@ START_TEST(test_peer_that_frames_go_to_in_vain_moves_soon)
 	announce_at(0, 1, &node[1].at[1]);
 	pass(200);
 	node[1].cut[0] = true;
-	talk(3 * CONFIRM_WATCH_MS, false);
+	talk(3 * CONFIRM_WATCH_MS, NOTHING);
 	ck_assert_uint_eq(peer_of(0, 1)->sending, 1);
 	ck_assert_uint_eq(node[0].news[CONFIRM_MOVED], 1);
 	/* and silence is as long as it was */
 	node[1].cut[1] = true;
-	talk(CONFIRM_GONE_MS - 5000, false);
+	talk(CONFIRM_GONE_MS - 5000, NOTHING);
 	ck_assert_ptr_nonnull(peer_of(0, 1));
+}
+END_TEST
+
+static void check_moves(uint32_t ms, enum answers answers)
+{
+	node[0].at[1] = place(2, 1);
+	node[1].at[1] = place(2, 2);
+	announce(0, 1);
+	announce_at(0, 1, &node[1].at[1]);
+	pass(200);
+	node[1].cut[0] = true;
+	talk(ms, answers);
+	ck_assert_uint_eq(peer_of(0, 1)->sending, 1);
+	ck_assert_uint_eq(node[0].news[CONFIRM_MOVED], 1);
+}
+
+/* It changed its address, and what would have told so was lost; its own frames come all the time.
+ */
+START_TEST(test_peer_that_talks_from_elsewhere_is_sent_to_there_soon)
+{
+	check_moves(4 * CONFIRM_WATCH_MS, FROM_ELSEWHERE);
+}
+END_TEST
+
+/* Only one direction fails: a firewall, a switch. */
+START_TEST(test_peer_that_talks_and_does_not_hear_moves)
+{
+	check_moves(CONFIRM_CHECK_MS + 4 * CONFIRM_WATCH_MS, FROM_THERE);
 }
 END_TEST
 
@@ -183,14 +253,14 @@ START_TEST(test_peer_that_answers_frames_is_not_asked)
 	announce(0, 1);
 	pass(200);
 	sent = node[0].sent;
-	talk(20000, true);
+	talk(20000, FROM_THERE);
 	ck_assert_uint_eq(node[0].sent, sent);
 	/* nor often, if what it gets needs no answer */
-	talk(20000, false);
+	talk(20000, NOTHING);
 	ck_assert_uint_gt(node[0].sent, sent);
 	ck_assert_uint_le(node[0].sent, sent + 2 * 20000 / (2 * CONFIRM_WATCH_MS));
 	/* nor later on */
-	peer_heard(peer_of(0, 1), now);
+	peer_heard(peer_of(0, 1), true, now);
 	ck_assert(!confirm_watch(&node[0].confirm, now));
 }
 END_TEST
@@ -339,10 +409,13 @@ int main(void)
 		test_goodbye_of_the_discovery_means_ask,
 		test_network_that_is_gone_for_minutes_brings_the_peer_back,
 		test_those_who_fall_silent_are_bounded_as_strangers_are,
+		test_rounds_go_on_where_there_are_few_tokens,
 		test_bye_with_a_valid_cookie_means_gone_at_once,
 		test_goodbye_is_said_to_those_who_answered,
 		test_peer_moves_to_another_address_when_one_fails,
 		test_peer_that_frames_go_to_in_vain_moves_soon,
+		test_peer_that_talks_from_elsewhere_is_sent_to_there_soon,
+		test_peer_that_talks_and_does_not_hear_moves,
 		test_peer_that_answers_frames_is_not_asked,
 		test_changed_addresses_of_ours_are_told_at_once,
 		test_peer_that_has_lost_an_address_is_sent_to_at_another,
