@@ -139,6 +139,8 @@ static void tell(struct directory *d, const struct mac *mac)
 			continue;
 		if (!n)
 			best = txt;
+		if (txt.port != best.port) /* an older one's: a peer has one port */
+			continue;
 		host = !host_has_address(i->host) && i->old ? i->old : i->host;
 		n = host_addresses(host, txt.port, addresses, n);
 	}

@@ -258,28 +258,50 @@ START_TEST(test_changed_txt_is_told_at_once)
 }
 END_TEST
 
-START_TEST(test_two_instances_of_one_mac_are_one_guest)
+/* Guest 1 is announced twice: by us, and by another implementation, with a name of its own. */
+static void announce_twice(uint16_t port, struct record r[RECORDS_OF_SERVICE])
 {
-	struct record r[RECORDS_OF_SERVICE];
+	static const char name[] = "Mac\\032on\\032desk." RECORD_SERVICE;
 	struct txt txt = guest_txt(1);
 
 	announce(1, "desk.local");
 	address("desk.local", "10.9.0.1", true);
 	pass(10);
-	/* another implementation's name for the same Mac, on another host name */
+	txt.port = port;
 	ck_assert_int_eq(records_of_service(&txt, "other.local", r), 0);
-	r[0].len = (size_t)record_name_encode("Mac\\032on\\032desk." RECORD_SERVICE, r[0].data);
+	r[0].len = (size_t)record_name_encode(name, r[0].data);
 	hand_in(&r[0], true);
-	hand_in_on(NIC, IPV4, RECORD_SRV, "Mac\\032on\\032desk." RECORD_SERVICE, true, r[1].data,
-		   r[1].len);
-	hand_in_on(NIC, IPV4, RECORD_TXT, "Mac\\032on\\032desk." RECORD_SERVICE, true, r[2].data,
-		   r[2].len);
+	hand_in_on(NIC, IPV4, RECORD_SRV, name, true, r[1].data, r[1].len);
+	hand_in_on(NIC, IPV4, RECORD_TXT, name, true, r[2].data, r[2].len);
 	pass(10);
 	address("other.local", "10.8.0.1", true);
 	pass(10);
+}
+
+START_TEST(test_two_instances_of_one_mac_are_one_guest)
+{
+	struct record r[RECORDS_OF_SERVICE];
+
+	announce_twice(6066, r);
 	ck_assert_uint_eq(t.addresses, 2);
 	hand_in(&r[0], false);
 	ck_assert_uint_eq(t.addresses, 1);
+}
+END_TEST
+
+/* One of them is from before its restart. A peer at two ports would be asked at the last one only.
+ */
+START_TEST(test_two_instances_at_two_ports_are_where_the_newer_is)
+{
+	struct record r[RECORDS_OF_SERVICE];
+
+	announce_twice(6067, r);
+	ck_assert_uint_eq(t.addresses, 1);
+	ck_assert_uint_eq(t.txt.port, 6067);
+	ck_assert_uint_eq(ntohs(t.address[0].sin6_port), 6067);
+	hand_in(&r[0], false);
+	ck_assert_uint_eq(t.addresses, 1);
+	ck_assert_uint_eq(ntohs(t.address[0].sin6_port), 6066);
 }
 END_TEST
 
@@ -603,6 +625,7 @@ int main(void)
 	tcase_add_test(cases, test_instance_seen_twice_goes_with_the_last_sighting);
 	tcase_add_test(cases, test_changed_txt_is_told_at_once);
 	tcase_add_test(cases, test_two_instances_of_one_mac_are_one_guest);
+	tcase_add_test(cases, test_two_instances_at_two_ports_are_where_the_newer_is);
 	tcase_add_test(cases, test_guest_that_moves_to_another_host_name_is_never_lost);
 	tcase_add_test(cases, test_guests_on_one_host_share_its_questions);
 	tcase_add_test(cases, test_own_instance_is_not_looked_at);
