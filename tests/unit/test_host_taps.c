@@ -56,6 +56,22 @@ START_TEST(test_interfaces_that_show_another_run_are_no_taps)
 }
 END_TEST
 
+START_TEST(test_more_than_there_is_room_for_are_refused)
+{
+	char name[IFNAMSIZ];
+
+	for (int repairs = 0; repairs < 2; repairs++) {
+		kernel_reset();
+		for (unsigned int i = 0; i <= TAPS_MAX; i++) {
+			ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), 0);
+			snprintf(name, sizeof(name), "btap%x-0%s", 1000 + i, repairs ? "r" : "");
+			tell_tap(2 + (int)i, name, "tun");
+		}
+		ck_assert_int_eq(taps_list(&kernel_nl, HOST, &taps), -ENOSPC);
+	}
+}
+END_TEST
+
 START_TEST(test_list_that_changes_all_the_time_is_given_up)
 {
 	kernel_reset();
@@ -71,6 +87,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_taps_are_found_by_their_one_name,
 		test_interfaces_that_show_another_run_are_no_taps,
+		test_more_than_there_is_room_for_are_refused,
 		test_list_that_changes_all_the_time_is_given_up,
 	};
 

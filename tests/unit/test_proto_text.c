@@ -132,6 +132,18 @@ START_TEST(test_groups_of_a_member_are_those_that_list_the_whole_name)
 }
 END_TEST
 
+START_TEST(test_error_of_a_file_is_told_in_words)
+{
+	static const int errors[] = { EACCES, ELOOP, EFBIG, EILSEQ, ENOENT };
+
+	for (size_t i = 0; i < COUNT(errors); i++)
+		for (size_t k = 0; k < i; k++)
+			ck_assert_str_ne(text_error(-errors[i]), text_error(-errors[k]));
+	ck_assert_str_eq(text_error(-ELOOP), "is a symbolic link");
+	ck_assert_str_eq(text_error(-EIO), strerror(EIO));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -141,6 +153,7 @@ int main(void)
 		test_number_leads_to_the_first_name_that_fits,
 		test_range_begins_with_its_first_and_has_so_many,
 		test_groups_of_a_member_are_those_that_list_the_whole_name,
+		test_error_of_a_file_is_told_in_words,
 	};
 
 	return run_tests("proto/text", tests, COUNT(tests));
