@@ -32,10 +32,11 @@ MACS = 2  # of them the real emulator
 SETTLE = 90  # seconds that all may take to find each other again when it is calm
 FORGET = 150  # seconds; an address that nobody has says goodbye for is remembered for 120
 STEADY = 15  # seconds without a change, after which an elder knows all there is to know
-# Bytes that an elder may hold more, of what libraries keep however many came and went: libavahi 160
-# and more for each name that is remembered still; libdbus messages to be used again, and the
-# buffers of its connection (11 kB were seen).
-THEIR_BYTES = {"libavahi": 8192, "libdbus": 16384}
+# Bytes that an elder may hold more, of what libraries keep however many came and went: libavahi 256
+# for each question and card, of a guest who has been there for some minutes, until the question's
+# turn would have come once more, within an hour (13 kB were seen); libdbus messages to be used
+# again, and the buffers of its connection (11 kB).
+THEIR_BYTES = {"libavahi": 32768, "libdbus": 16384}
 # Of pages that it may have more, each with a byte in use: libavahi has a megabyte and more at a time
 # while all talk at once, and what is left of that lies scattered. 836 were seen.
 KILOBYTES = 2048
