@@ -14,8 +14,11 @@
 #ifndef BASILISK_TAP_TESTS_UNIT_KERNEL_H
 #define BASILISK_TAP_TESTS_UNIT_KERNEL_H
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -108,6 +111,16 @@ static inline struct nlmsghdr *kernel_qdisc(int index, uint32_t parent, const ch
 	if (kind)
 		mnl_attr_put_strz(qdisc, TCA_KIND, kind);
 	return qdisc;
+}
+
+static inline void kernel_filter(int index, uint16_t preference, uint32_t handle)
+{
+	const struct tcmsg header = { .tcm_ifindex = index,
+				      .tcm_handle = handle,
+				      .tcm_info = TC_H_MAKE((uint32_t)preference << 16,
+							    htons(ETH_P_ALL)) };
+
+	kernel_tell(RTM_GETTFILTER, RTM_NEWTFILTER, &header, sizeof(header));
 }
 
 static inline void kernel_kind(struct nlmsghdr *link, const char *kind, const char *port_of)

@@ -116,15 +116,20 @@ static void add_gone(unsigned int count)
 	}
 }
 
-/* A network that flaps takes all tokens, and what comes of them in a tick is less than a round. */
-START_TEST(test_rounds_go_on_where_there_are_few_tokens)
+static void meet_on_two_networks(void)
 {
-	add_gone(60);
 	node[0].at[1] = place(2, 1);
 	node[1].at[1] = place(2, 2);
 	announce(0, 1);
 	announce_at(0, 1, &node[1].at[1]);
 	pass(200);
+}
+
+/* A network that flaps takes all tokens, and what comes of them in a tick is less than a round. */
+START_TEST(test_rounds_go_on_where_there_are_few_tokens)
+{
+	add_gone(60);
+	meet_on_two_networks();
 	node[1].cut[0] = true;
 	for (int i = 0; i < 10; i++) {
 		confirm_doubt(&node[0].confirm, NULL, now);
@@ -170,11 +175,7 @@ END_TEST
 
 START_TEST(test_peer_moves_to_another_address_when_one_fails)
 {
-	node[0].at[1] = place(2, 1);
-	node[1].at[1] = place(2, 2);
-	announce(0, 1);
-	announce_at(0, 1, &node[1].at[1]);
-	pass(200);
+	meet_on_two_networks();
 	ck_assert_uint_eq(peer_of(0, 1)->sending, 0);
 	node[1].cut[0] = true;
 	confirm_doubt(&node[0].confirm, peer_of(0, 1), now); /* a frame could not be sent */
@@ -202,11 +203,7 @@ static void talk(uint32_t ms, enum answers answers)
 
 START_TEST(test_peer_that_frames_go_to_in_vain_moves_soon)
 {
-	node[0].at[1] = place(2, 1);
-	node[1].at[1] = place(2, 2);
-	announce(0, 1);
-	announce_at(0, 1, &node[1].at[1]);
-	pass(200);
+	meet_on_two_networks();
 	node[1].cut[0] = true;
 	talk(3 * CONFIRM_WATCH_MS, NOTHING);
 	ck_assert_uint_eq(peer_of(0, 1)->sending, 1);
@@ -220,11 +217,7 @@ END_TEST
 
 static void check_moves(uint32_t ms, enum answers answers)
 {
-	node[0].at[1] = place(2, 1);
-	node[1].at[1] = place(2, 2);
-	announce(0, 1);
-	announce_at(0, 1, &node[1].at[1]);
-	pass(200);
+	meet_on_two_networks();
 	node[1].cut[0] = true;
 	talk(ms, answers);
 	ck_assert_uint_eq(peer_of(0, 1)->sending, 1);

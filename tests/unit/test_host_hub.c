@@ -3,24 +3,10 @@
  * test_host_hub.c: what bthub remembers of what was done to a card: filters that do nothing, with
  * the card's index as handle, and what was done as preference.
  */
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <linux/pkt_sched.h>
-
 #include "hub.h"
 #include "kernel.h"
 
 enum { HUB = 10, CARD = 2, OTHER_CARD = 3 };
-
-static void tell_memory(uint16_t preference, uint32_t handle)
-{
-	const struct tcmsg header = { .tcm_ifindex = HUB,
-				      .tcm_handle = handle,
-				      .tcm_info = TC_H_MAKE((uint32_t)preference << 16,
-							    htons(ETH_P_ALL)) };
-
-	kernel_tell(RTM_GETTFILTER, RTM_NEWTFILTER, &header, sizeof(header));
-}
 
 static struct hub read_memory(void)
 {
@@ -37,9 +23,9 @@ START_TEST(test_memory_is_of_its_card_alone)
 	kernel_reset();
 	hub = read_memory();
 	ck_assert(hub.done == 0 && hub.stray == 0);
-	tell_memory(HUB_DID_CLSACT, CARD);
-	tell_memory(HUB_DID_FINISH, CARD);
-	tell_memory(HUB_DID_PROMISC, OTHER_CARD);
+	kernel_filter(HUB, HUB_DID_CLSACT, CARD);
+	kernel_filter(HUB, HUB_DID_FINISH, CARD);
+	kernel_filter(HUB, HUB_DID_PROMISC, OTHER_CARD);
 	hub = read_memory();
 	ck_assert_uint_eq(hub.done, HUB_DID_CLSACT | HUB_DID_FINISH);
 	ck_assert_int_eq(hub.stray, OTHER_CARD);
@@ -51,9 +37,9 @@ START_TEST(test_filters_that_are_no_memory_are_none)
 	struct hub hub;
 
 	kernel_reset();
-	tell_memory(HUB_DID_CLSACT, 1);	    /* of a card that there never was */
-	tell_memory(HUB_DID_ALL + 1, CARD); /* somebody's own */
-	tell_memory(24700, OTHER_CARD);
+	kernel_filter(HUB, HUB_DID_CLSACT, 1);	   /* of a card that there never was */
+	kernel_filter(HUB, HUB_DID_ALL + 1, CARD); /* somebody's own */
+	kernel_filter(HUB, 24700, OTHER_CARD);
 	hub = read_memory();
 	ck_assert(hub.done == 0 && hub.stray == 0);
 }

@@ -237,16 +237,6 @@ static int collect(const struct tc_place *one, void *user)
 	return *(int *)user;
 }
 
-static void tell_place(uint16_t preference, uint32_t handle)
-{
-	const struct tcmsg header = { .tcm_ifindex = CARD,
-				      .tcm_handle = handle,
-				      .tcm_info = TC_H_MAKE((uint32_t)preference << 16,
-							    htons(ETH_P_ALL)) };
-
-	kernel_tell(RTM_GETTFILTER, RTM_NEWTFILTER, &header, sizeof(header));
-}
-
 START_TEST(test_walk_over_filters_names_their_places_and_ends_when_told)
 {
 	int go_on = 0, stop = 5;
@@ -255,8 +245,8 @@ START_TEST(test_walk_over_filters_names_their_places_and_ends_when_told)
 	kernel_tell(RTM_GETTFILTER, RTM_NEWTFILTER, "cut", 4);
 	kernel_tell(RTM_GETTFILTER, RTM_DELTFILTER, &(struct tcmsg){ .tcm_handle = 3 },
 		    sizeof(struct tcmsg));
-	tell_place(24700, 1);
-	tell_place(65535, 0x80000000);
+	kernel_filter(CARD, 24700, 1);
+	kernel_filter(CARD, 65535, 0x80000000);
 	count = 0;
 	ck_assert_int_eq(tc_each(&kernel_nl, CARD, TC_EGRESS, collect, &go_on), 0);
 	ck_assert_uint_eq(count, 2);
@@ -284,7 +274,7 @@ START_TEST(test_only_an_empty_clsact_is_removed)
 	ck_assert_int_eq(tc_remove_empty_clsact(&kernel_nl, CARD), 0);
 	ck_assert_uint_eq(kernel.asked[RTM_GETTFILTER], 2);
 	ck_assert_uint_eq(kernel.asked[RTM_DELQDISC], 1);
-	tell_place(1, 1);
+	kernel_filter(CARD, 1, 1);
 	ck_assert_int_eq(tc_remove_empty_clsact(&kernel_nl, CARD), 0);
 	ck_assert_uint_eq(kernel.asked[RTM_GETTFILTER], 3);
 	ck_assert_uint_eq(kernel.asked[RTM_DELQDISC], 1);
